@@ -1,0 +1,295 @@
+"""Answers: retrieve, judge, then quote or write, and show only what stands in a source."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from ragkit import extraction, gate, retrieval
+from ragkit.citations import (
+    Checker,
+    Numbering,
+    Passage,
+    Quote,
+    SentenceSplitter,
+    with_markers,
+)
+from ragkit.errors import WebSearchUnavailable
+from ragkit.ports import ChatModel, Embedder, Reranker
+from ragkit.prompts import answer_messages, says_not_found, web_messages
+from ragkit.retrieval import Retrieval
+from ragkit.store import SqliteStore
+from ragkit.text import estimate_tokens
+from ragkit.types import (
+    Answer,
+    AnswerEvent,
+    ChatDelta,
+    ChatEnd,
+    Citation,
+    Done,
+    Filters,
+    Gate,
+    Message,
+    Removed,
+    Retrieved,
+    Sentence,
+    State,
+    Usage,
+    WebPolicy,
+    WebSearch,
+    WebSource,
+)
+
+# Sentences are picked from this many of the best passages.
+_EXTRACTION_DEPTH = 5
+# Passages that the gate looks at together.
+_GATE_DEPTH = 3
+# What an answer is called that no model wrote.
+_NO_MODEL = "none"
+
+
+@dataclass(slots=True)
+class _Draft:
+    """An answer while it is being made."""
+
+    question: str
+    retrieval: Retrieval
+    gate: Gate
+    passages: list[Passage]
+    numbering: Numbering = field(default_factory=Numbering)
+    sentences: list[str] = field(default_factory=list)
+    web_sentences: list[str] = field(default_factory=list)
+    web_sources: tuple[WebSource, ...] = ()
+    removed: list[Removed] = field(default_factory=list)
+    notices: list[str] = field(default_factory=list)
+    model: str = _NO_MODEL
+    usage: Usage = Usage()
+
+    def sentence(self, text: str, citations: Sequence[Citation] = ()) -> Sentence:
+        """Add a sentence to the answer and return the event that shows it."""
+        shown = with_markers(text, citations)
+        self.sentences.append(shown)
+        return Sentence(shown, tuple(citations))
+
+    def web_sentence(self, text: str) -> Sentence:
+        """Add a sentence that came from the web, of which nothing is proven."""
+        self.web_sentences.append(text)
+        return Sentence(text, origin="web")
+
+    def remove(self, text: str, reason: str) -> Removed:
+        removed = Removed(text.strip(), reason)
+        self.removed.append(removed)
+        return removed
+
+    def answer(self) -> Answer:
+        return Answer(
+            question=self.question,
+            state=self._state(),
+            text=_both("".join(self.sentences), "".join(self.web_sentences)),
+            citations=tuple(self.numbering.citations),
+            web_sources=self.web_sources,
+            removed=tuple(self.removed),
+            hits=self.retrieval.hits,
+            gate=self.gate,
+            model=self.model,
+            usage=self.usage,
+            web_text="".join(self.web_sentences).strip(),
+            notices=tuple(self.notices),
+        )
+
+    def _state(self) -> State:
+        if self.sentences:
+            return "partial" if self.removed else "grounded"
+        return "web" if self.web_sentences else "not_found"
+
+
+def _both(local: str, web: str) -> str:
+    return "\n\n".join(part.strip() for part in (local, web) if part.strip())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asker:
+    """Everything an answer needs besides the question."""
+
+    store: SqliteStore
+    embedder: Embedder
+    chat: ChatModel | None
+    reranker: Reranker | None
+    web: WebPolicy
+    web_options: WebSearch
+    semantic_weight: float
+    gate_threshold: float
+    context_tokens: int
+    random_tag: Callable[[], str] = lambda: secrets.token_hex(4)
+
+    def answer(self, question: str, *, limit: int, filters: Filters) -> Iterator[AnswerEvent]:
+        """Yield Retrieved, then Sentence and Removed, then Done.
+
+        Raises QueryError, IndexStateError, ProviderError; what was yielded before stands.
+        """
+        found = retrieval.search(
+            self.store,
+            self.embedder,
+            question,
+            limit=limit,
+            filters=filters,
+            semantic_weight=self.semantic_weight,
+            reranker=self.reranker,
+        )
+        weights = self._question_words(found)
+        passages = [
+            Passage(number, hit.chunk, document_hash)
+            for number, (hit, document_hash) in enumerate(
+                zip(found.hits, found.hashes, strict=True), start=1
+            )
+        ]
+        judgement = gate.judge(self._evidence(found, passages, weights))
+        draft = _Draft(found.query, found, judgement, passages)
+        yield Retrieved(found.hits, draft.gate)
+        if found.hits and draft.gate.probability >= self.gate_threshold:
+            if self.chat is None:
+                yield from self._extract(draft, weights)
+            else:
+                yield from self._write(draft, self.chat)
+        if self.web == "always" or (self.web == "auto" and not draft.sentences):
+            yield from self._search_web(draft)
+        yield Done(draft.answer())
+
+    # --- the gate ------------------------------------------------------------------------------
+
+    def _question_words(self, found: Retrieval) -> dict[str, float]:
+        words = sorted(set(self.store.tokens(" ".join(found.terms))))
+        with self.store.snapshot():
+            count = self.store.chunk_count()
+            return gate.weigh_words(words, self.store.chunk_frequency, count)
+
+    def _evidence(
+        self, found: Retrieval, passages: Sequence[Passage], weights: dict[str, float]
+    ) -> gate.Evidence:
+        best = [
+            frozenset(self.store.tokens(passage.surroundings)) for passage in passages[:_GATE_DEPTH]
+        ]
+        with self.store.snapshot():
+            unknown = {word for word in weights if not self.store.chunk_frequency(word)}
+        cosines = [hit.scores["semantic"] for hit in found.hits if "semantic" in hit.scores]
+        return gate.Evidence(
+            coverage=gate.coverage(weights, frozenset().union(*best)),
+            best_coverage=max((gate.coverage(weights, words) for words in best), default=0.0),
+            unknown=gate.coverage(weights, unknown),
+            similarity=gate.standing(max(cosines), found.background) if cosines else 0.0,
+            rerank=max((hit.scores.get("rerank", 0.0) for hit in found.hits), default=0.0),
+        )
+
+    # --- without a chat model ------------------------------------------------------------------
+
+    def _extract(self, draft: _Draft, weights: dict[str, float]) -> Iterator[AnswerEvent]:
+        draft.model = extraction.MODEL_NAME
+        quotes = [
+            Quote(passage, span)
+            for passage in draft.passages[:_EXTRACTION_DEPTH]
+            for span in extraction.candidates(passage)
+        ]
+        texts = [_in_context(quote) for quote in quotes]
+        semantic: Sequence[float] = [0.0] * len(quotes)
+        if self.reranker is not None:
+            semantic = self.reranker.score(draft.question, texts)
+        scored = [
+            extraction.Candidate(
+                quote=quote,
+                coverage=gate.coverage(weights, frozenset(self.store.tokens(text))),
+                semantic=score,
+                place=1 - (quote.passage.number - 1) / _EXTRACTION_DEPTH,
+            )
+            for quote, text, score in zip(quotes, texts, semantic, strict=True)
+        ]
+        for candidate, _ in extraction.choose(draft.question, scored):
+            citations = draft.numbering.cite([candidate.quote])
+            yield draft.sentence(_one_line(candidate.quote.text) + "\n", citations)
+
+    # --- with a chat model ---------------------------------------------------------------------
+
+    def _write(self, draft: _Draft, chat: ChatModel) -> Iterator[AnswerEvent]:
+        passages = self._fitting(draft.passages)
+        checker = Checker(passages, question=draft.question, tokens=self.store.tokens)
+        messages = answer_messages(
+            draft.question,
+            [(p.number, _source(p), p.chunk.text) for p in passages],
+            tag=self.random_tag(),
+        )
+        splitter = SentenceSplitter()
+        for piece in self._stream(draft, chat, messages, web=None):
+            for sentence in splitter.push(piece):
+                yield from self._checked(draft, checker, sentence)
+        for sentence in splitter.flush():
+            yield from self._checked(draft, checker, sentence)
+
+    def _checked(self, draft: _Draft, checker: Checker, sentence: str) -> Iterator[AnswerEvent]:
+        if says_not_found(sentence):
+            return
+        checked = checker.check(sentence)
+        if checked.reason:
+            yield draft.remove(checked.text, checked.reason)
+        else:
+            yield draft.sentence(checked.text, draft.numbering.cite(checked.quotes))
+
+    def _fitting(self, passages: Sequence[Passage]) -> list[Passage]:
+        """The best passages that fit the prompt's budget; none is cut in the middle."""
+        fitting: list[Passage] = []
+        left = self.context_tokens
+        for passage in passages:
+            tokens = estimate_tokens(passage.surroundings)
+            if tokens <= left or not fitting:
+                fitting.append(passage)
+                left -= tokens
+        return fitting
+
+    def _stream(
+        self, draft: _Draft, chat: ChatModel, messages: Sequence[Message], *, web: WebSearch | None
+    ) -> Iterator[str]:
+        """Yield the reply's pieces and note in the draft what its end says."""
+        draft.model = chat.name
+        for event in chat.stream(messages, web=web):
+            if isinstance(event, ChatDelta):
+                yield event.text
+            elif isinstance(event, ChatEnd):
+                draft.model = event.model or chat.name
+                draft.usage += event.usage
+                draft.web_sources = event.sources or draft.web_sources
+                if event.finish_reason == "length":
+                    draft.notices.append("the answer was cut off at max_answer_tokens")
+
+    # --- the web -------------------------------------------------------------------------------
+
+    def _search_web(self, draft: _Draft) -> Iterator[AnswerEvent]:
+        if self.chat is None:
+            return
+        if not self.chat.has_web_search:
+            draft.notices.append(f"{self.chat.name} has no web search here")
+            return
+        splitter = SentenceSplitter()
+        try:
+            for piece in self._stream(
+                draft, self.chat, web_messages(draft.question), web=self.web_options
+            ):
+                yield from map(draft.web_sentence, splitter.push(piece))
+            yield from map(draft.web_sentence, splitter.flush())
+        except WebSearchUnavailable as exc:
+            draft.notices.append(str(exc))
+
+
+def _in_context(quote: Quote) -> str:
+    """A sentence with the heading above it, which often names what it is about."""
+    chunk = quote.passage.chunk
+    above = chunk.heading_path[-1] if chunk.heading_path else chunk.title
+    return f"{above}: {quote.text}" if above else quote.text
+
+
+def _source(passage: Passage) -> str:
+    chunk = passage.chunk
+    return " › ".join(part for part in (chunk.title, *chunk.heading_path) if part)
+
+
+def _one_line(text: str) -> str:
+    return re.sub(r"\s*\n\s*", " ", text)

@@ -1,0 +1,81 @@
+"""`ragkit ask`: the answer sentence by sentence, then its sources."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import click
+
+from ragkit.cli import render
+from ragkit.cli.failures import NOT_FOUND
+from ragkit.cli.options import filter_options, filters, setting_option, words_or_stdin
+from ragkit.cli.session import Session, global_options
+from ragkit.cli.terminal import clean
+from ragkit.types import Answer, AnswerEvent, Done, Sentence
+
+
+@click.command()
+@click.argument("question", nargs=-1)
+@setting_option("limit")
+@filter_options
+@setting_option("web")
+@setting_option("chat")
+@setting_option("show_removed")
+@click.option("--explain", is_flag=True, help="Show how likely an answer was, and why each hit.")
+@global_options
+@click.pass_obj
+def ask(
+    session: Session,
+    /,
+    *,
+    question: tuple[str, ...],
+    paths: tuple[str, ...],
+    media_types: tuple[str, ...],
+    collections: tuple[str, ...],
+    explain: bool,
+    **overrides: object,
+) -> None:
+    """Answer a question from the documents, with quotes that prove it.
+
+    The words are joined, so quotes around the question are not needed; with - or without words
+    the question is read from stdin. Exits with 5 where the documents don't hold the answer.
+    """
+    text = words_or_stdin(question, name="question")
+    settings = session.settings(**overrides)
+    limit, web = settings.limit, settings.web
+    chosen = filters(paths, media_types, collections)
+    with session.open(settings) as index:
+        if session.as_json:
+            answer = index.ask(text, limit=limit, filters=chosen, web=web)
+            click.echo(render.json_text(answer.to_dict()))
+        else:
+            answer = _printed(index.ask_stream(text, limit=limit, filters=chosen, web=web))
+            click.echo(render.answer_end(answer, show_removed=settings.show_removed))
+            if explain:
+                click.echo("\n" + render.explanation(answer.gate, answer.hits))
+    for notice in () if session.as_json else answer.notices:
+        click.echo(f"ragkit: {clean(notice)}", err=True)
+    if answer.state == "not_found":
+        raise click.exceptions.Exit(NOT_FOUND)
+
+
+def _printed(events: Iterator[AnswerEvent]) -> Answer:
+    """Print the sentences as they come, each flushed, and return the answer."""
+    origin = ""
+    for event in events:
+        if isinstance(event, Sentence):
+            if event.origin != origin:
+                click.echo(_change(origin, event.origin), nl=False)
+                origin = event.origin
+            click.echo(clean(event.text), nl=False)  # echo flushes
+        elif isinstance(event, Done):
+            shown = "" if origin else "Your documents don't hold the answer."
+            click.echo(f"{shown}\n")
+            return event.answer
+    raise AssertionError("a stream of answer events ends with Done")
+
+
+def _change(before: str, now: str) -> str:
+    """Return the heading where the text starts to come from somewhere else."""
+    gap = "\n\n" if before else ""
+    return gap + {"web": "From the web (unproven):\n", "documents": ""}[now]

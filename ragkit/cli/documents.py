@@ -1,0 +1,170 @@
+"""`ragkit ls`, `show`, `rm` and `stats`: what the index holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import click
+
+from ragkit.cli import render
+from ragkit.cli.options import filter_options, filters
+from ragkit.cli.session import Session, global_options
+from ragkit.cli.terminal import clean, one_line, table
+from ragkit.sources import path_of
+from ragkit.types import Chunk, Document, DocumentInfo, Stats
+
+
+@click.command()
+@filter_options
+@global_options
+@click.pass_obj
+def ls(
+    session: Session,
+    /,
+    *,
+    paths: tuple[str, ...],
+    media_types: tuple[str, ...],
+    collections: tuple[str, ...],
+) -> None:
+    """List the documents in the index."""
+    with session.open(session.settings()) as index:
+        documents = index.documents(filters(paths, media_types, collections))
+    if session.as_json:
+        click.echo(render.json_text({"documents": [each.to_dict() for each in documents]}))
+    elif documents:
+        rows = [
+            (
+                render.name(each.uri),
+                each.title,
+                each.media_type,
+                each.collection,
+                f"{each.chunks} chunks",
+                each.updated_at,
+                each.id,
+            )
+            for each in documents
+        ]
+        click.echo(table(rows))
+    else:
+        click.echo("ragkit: no documents", err=True)
+
+
+@click.command()
+@click.argument("document", metavar="DOC")
+@click.option("--structure", is_flag=True, help="Also list its passages, with their places.")
+@click.option("--text", "only_text", is_flag=True, help="Print the stored text and nothing else.")
+@global_options
+@click.pass_obj
+def show(session: Session, /, *, document: str, structure: bool, only_text: bool) -> None:
+    """Show one document as it is stored.
+
+    DOC is its id, its uri, its path, or an end of its path that only it has.
+    """
+    if structure and only_text:
+        raise click.UsageError("--structure and --text exclude each other")
+    with session.open(session.settings()) as index:
+        found = index.get(document)
+        chunks = index.chunks(found.id) if structure else []
+    if session.as_json:
+        extra = {"chunks": [render.chunk_dict(each) for each in chunks]} if structure else {}
+        click.echo(render.json_text({**found.to_dict(), **extra}))
+    elif only_text:
+        click.echo(clean(found.text))
+    else:
+        click.echo(_facts(found))
+        if structure:
+            click.echo("\n" + _passages(chunks))
+
+
+def _facts(document: Document) -> str:
+    rows = [
+        ("path", render.name(document.uri)),
+        ("title", document.title or "(none)"),
+        ("id", document.id),
+        ("media type", document.media_type),
+        ("collection", document.collection),
+        ("content hash", document.content_hash),
+        ("characters", str(len(document.text))),
+    ]
+    if document.pages:
+        rows.append(("pages", str(len(document.pages))))
+    rows += [(key, value) for key, value in document.metadata.items()]
+    outline = ["  " * heading.level + one_line(heading.title) for heading in document.headings]
+    return "\n".join([table(rows), *(["", "headings", *outline] if outline else [])])
+
+
+def _passages(chunks: Sequence[Chunk]) -> str:
+    rows = [
+        (
+            str(chunk.ordinal),
+            f"{chunk.span.start}-{chunk.span.end}",
+            render.chunk_place(chunk),
+            f"{len(chunk.text)} characters",
+        )
+        for chunk in chunks
+    ]
+    return table([("#", "span", "passage", "length"), *rows])
+
+
+@click.command()
+@click.argument("documents", nargs=-1, required=True, metavar="DOC...")
+@global_options
+@click.pass_obj
+def rm(session: Session, /, *, documents: tuple[str, ...]) -> None:
+    """Take documents out of the index.
+
+    DOC is an id, a uri, a path, or an end of a path that only one document has. Where one of
+    them is not found none is removed. The files themselves are not touched.
+    """
+    with session.open(session.settings()) as index:
+        identities = dict.fromkeys(index.get(reference).id for reference in documents)
+        removed = [index.remove(identity) for identity in identities]
+    if session.as_json:
+        click.echo(render.json_text({"removed": [each.to_dict() for each in removed]}))
+        return
+    for each in removed:
+        click.echo(f"removed {render.name(each.uri)} ({each.chunks} chunks)")
+    there = sum(_is_there(each) for each in removed)
+    if there:
+        words = "its file still exists" if there == 1 else f"the files of {there} still exist"
+        click.echo(f"ragkit: {words}, so the next ingest of the folder brings it back", err=True)
+
+
+def _is_there(document: DocumentInfo) -> bool:
+    return document.uri.startswith("file:") and path_of(document.uri).exists()
+
+
+@click.command()
+@global_options
+@click.pass_obj
+def stats(session: Session, /) -> None:
+    """Say what the index holds."""
+    with session.open(session.settings()) as index:
+        held = index.stats()
+    if session.as_json:
+        click.echo(render.json_text(held.to_dict()))
+    else:
+        click.echo(table(_stats_rows(held)))
+
+
+def _stats_rows(held: Stats) -> list[tuple[str, ...]]:
+    rows: list[tuple[str, ...]] = [
+        ("index", held.path),
+        ("documents", f"{held.documents}"),
+        ("collections", _counts(held.collections)),
+        ("kinds", _counts(held.media_types)),
+        ("chunks", f"{held.chunks}"),
+        ("vectors", f"{held.vectors}"),
+        ("characters", f"{held.characters}"),
+        ("size", f"{held.size_bytes / 1e6:.1f} MB"),
+    ]
+    if held.fingerprint:
+        made: Mapping[str, Any] = held.fingerprint.to_dict()
+        rows += [(key.replace("_", " "), str(value)) for key, value in made.items()]
+    rows.append(("schema", f"{held.schema_version} (SQLite {held.sqlite_version})"))
+    return rows
+
+
+def _counts(counts: Mapping[str, int]) -> str:
+    return ", ".join(f"{word} {count}" for word, count in sorted(counts.items())) or "none"

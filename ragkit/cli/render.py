@@ -1,0 +1,198 @@
+"""How results look as text and as JSON."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ragkit.cli.terminal import (
+    clean,
+    indented,
+    on_terminal,
+    one_line,
+    shortened,
+    styled,
+    table,
+    width,
+)
+from ragkit.sources import display_name
+from ragkit.text import query_terms
+from ragkit.types import (
+    Answer,
+    Chunk,
+    Citation,
+    Gate,
+    Hit,
+    Lines,
+)
+
+EXTRACTIVE = "extractive"  # the name that the answerer without a chat model gives as its model
+SNIPPET_LINES = 3
+SNIPPET_CHARACTERS = 400  # on a pipe, where lines are as long as the document has them
+LISTS = ("lexical", "semantic")
+
+# What JSON leaves as it is and a terminal may obey: C1 controls, line and bidi marks.
+_UNSAFE_IN_JSON = re.compile(r"[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+
+
+def json_text(body: Mapping[str, Any]) -> str:
+    """Return one JSON object, readable, with nothing in it that a terminal would obey."""
+    text = json.dumps(body, ensure_ascii=False, indent=2)
+    text = text.encode("utf-8", "replace").decode()
+    return _UNSAFE_IN_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
+
+
+def name(uri: str) -> str:
+    """Return a document's path as seen from here."""
+    return one_line(display_name(uri, Path.cwd()))
+
+
+# --- passages -----------------------------------------------------------------------------------
+
+
+def place(
+    uri: str, heading_path: Sequence[str], *, page: int | None = None, lines: Lines | None = None
+) -> str:
+    """Return where a passage stands: `path · heading › heading · p. 3`."""
+    parts = [name(uri), " › ".join(map(one_line, heading_path))]
+    if page is not None:
+        parts.append(f"p. {page}")
+    elif lines is not None:
+        parts.append(
+            f"line {lines.start}"
+            if lines.start == lines.end
+            else f"lines {lines.start}-{lines.end}"
+        )
+    return " · ".join(part for part in parts if part)
+
+
+def chunk_place(chunk: Chunk) -> str:
+    return place(chunk.uri, chunk.heading_path, page=chunk.page, lines=chunk.lines)
+
+
+def hits(found: Sequence[Hit], query: str, *, explain: bool) -> str:
+    """Return the hits of a search, best first."""
+    blocks = []
+    for rank, hit in enumerate(found, start=1):
+        title = f"{rank}. {styled(chunk_place(hit.chunk), bold=True)}  (score {hit.score:.3f})"
+        lists = ["   " + styled(_lists_of(hit), dim=True)] if explain else []
+        blocks.append("\n".join([title, *lists, _snippet(hit.chunk, query)]))
+    return "\n\n".join(blocks)
+
+
+def _lists_of(hit: Hit) -> str:
+    return " · ".join(
+        f"{each}: rank {hit.ranks[each]}, score {hit.scores[each]:.3f}"
+        if each in hit.scores
+        else f"{each}: rank {hit.ranks[each]}"
+        for each in hit.ranks
+    )
+
+
+def _snippet(chunk: Chunk, query: str) -> str:
+    lines = [line for line in clean(chunk.text).splitlines() if line.strip()]
+    if len(lines) > 1 and chunk.heading_path and lines[0].strip("# ") == chunk.heading_path[-1]:
+        del lines[0]  # it stands in the place already
+    if on_terminal():
+        shown = indented("\n".join(lines), indent="   ").splitlines()
+        return _highlighted("\n".join(shown[:SNIPPET_LINES]), query)
+    return "\n".join("   " + shortened(line, SNIPPET_CHARACTERS) for line in lines[:SNIPPET_LINES])
+
+
+def _highlighted(text: str, query: str) -> str:
+    words = [re.escape(term) for term in query_terms(query)]
+    if not words:
+        return text
+    pattern = re.compile(rf"\b(?:{'|'.join(words)})\w*", re.IGNORECASE)
+    return pattern.sub(lambda match: styled(match[0], bold=True), text)
+
+
+# --- answers ------------------------------------------------------------------------------------
+
+
+def citations(cited: Sequence[Citation]) -> str:
+    """Return the sources of an answer: for each marker its place, and the quote under it."""
+    blocks = []
+    for citation in cited:
+        head = f"[{citation.marker}] " + place(
+            citation.uri, citation.heading_path, page=citation.page, lines=citation.lines
+        )
+        quote = indented(f'"{" ".join(citation.quote.split())}"', indent="    ")
+        blocks.append(f"{styled(head, bold=True)}\n{quote}")
+    return "\n".join(blocks)
+
+
+def answer_end(answer: Answer, *, show_removed: bool) -> str:
+    """Return what follows the sentences of an answer: sources, what was removed, its state."""
+    parts = []
+    if answer.citations:
+        parts.append("Sources\n" + citations(answer.citations))
+    if answer.web_sources:
+        lines = [f"- {one_line(w.title) or w.url}\n  {one_line(w.url)}" for w in answer.web_sources]
+        parts.append("Sources on the web (as given, not read by ragkit)\n" + "\n".join(lines))
+    if answer.state == "not_found" and answer.hits:
+        nearest = "\n".join(_nearest(hit) for hit in answer.hits[:3])
+        parts.append("The nearest passages, which do not answer it:\n" + nearest)
+    if answer.removed:
+        parts.append(_removed(answer, in_full=show_removed))
+    parts.append(styled(state_words(answer), dim=True))
+    return "\n\n".join(parts)
+
+
+def _nearest(hit: Hit) -> str:
+    room = width() - 4 if on_terminal() else 160
+    return f"- {chunk_place(hit.chunk)}\n  {shortened(hit.chunk.text, room)}"
+
+
+def _removed(answer: Answer, *, in_full: bool) -> str:
+    count = len(answer.removed)
+    words = (
+        f"{count} sentence{'s were' if count > 1 else ' was'} removed: not held up by the documents"
+    )
+    if not in_full:
+        return f"{words}. --show-removed shows {'them' if count > 1 else 'it'}."
+    lines = [f"- {one_line(each.text)} ({one_line(each.reason)})" for each in answer.removed]
+    return f"{words}:\n" + "\n".join(lines)
+
+
+def state_words(answer: Answer) -> str:
+    """Say in a sentence what kind of answer this is, and who wrote it."""
+    if answer.state == "not_found":
+        return "Not found in your documents."
+    if answer.state == "web":
+        return f"Answer from the web, by {one_line(answer.model)}: your documents prove none of it."
+    if answer.model == EXTRACTIVE:
+        writer = "extractive: sentences quoted as they stand, no chat model"
+    else:
+        writer = f"written by {one_line(answer.model)}"
+    whole = "Answer" if answer.state == "grounded" else "Partial answer"
+    addition = " The part from the web is marked." if answer.web_text else ""
+    return f"{whole} from your documents ({writer}).{addition}"
+
+
+def explanation(gate: Gate, found: Sequence[Hit]) -> str:
+    """Return what the gate thinks, and what each list says of each hit."""
+    lines = [f"The documents hold the answer with probability {gate.probability:.2f}."]
+    lines += [f"- {one_line(reason)}" for reason in gate.reasons]
+    heads = ("#", "score", *(f"{each} {what}" for each in LISTS for what in ("rank", "score")))
+    rows = [(*heads, "passage")]
+    for rank, hit in enumerate(found, start=1):
+        cells = [
+            cell
+            for each in LISTS
+            for cell in (
+                str(hit.ranks.get(each, "-")),
+                f"{hit.scores[each]:.3f}" if each in hit.scores else "-",
+            )
+        ]
+        rows.append((str(rank), f"{hit.score:.3f}", *cells, chunk_place(hit.chunk)))
+    return "\n".join(lines) + ("\n\n" + table(rows) if found else "")
+
+
+def chunk_dict(chunk: Chunk) -> dict[str, Any]:
+    """Return a chunk with the fields that a hit has, but for those of a search."""
+    fields = Hit(chunk=chunk, score=0.0, ranks={}).to_dict()
+    return {key: fields[key] for key in fields if key not in ("score", "ranks", "scores")}

@@ -1,0 +1,529 @@
+"""The settings of ragkit: where each value comes from, and what may be done with the key.
+
+A flag wins over `RAGKIT_<KEY>`, that over `ragkit.toml` (here or in the nearest parent), that
+over the user's file (`~/.config/ragkit/config.toml`), that over the default. Each key is declared
+once, as a field of `Settings`; parsing, checks, `ragkit config` and the documentation are derived.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import shlex
+import tomllib
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Literal, TypeVar, get_args, get_type_hints
+from urllib.parse import urlsplit
+
+from ragkit.errors import ConfigError
+from ragkit.types import Mode, WebPolicy
+
+Value = str | int | float | bool
+OriginKind = Literal["flag", "environment", "project", "user", "default"]
+T = TypeVar("T", bound=Value)
+
+PROJECT_FILE = "ragkit.toml"
+INDEX_PLACE = Path(".ragkit", "index.db")
+DEFAULT_BASE_URL = "https://api.tempico.com/v1"
+
+# Variables that are read elsewhere and are no settings.
+OTHER_VARIABLES = frozenset({"RAGKIT_DEBUG", "RAGKIT_EVAL_DATA"})
+# What people call the key when they look for a place to put it.
+KEY_NAMES = frozenset({"api_key", "apikey", "key", "token", "secret", "tempico_api_key"})
+# A variable nearer than this to a setting's is taken for a misspelling. "rerankr" is at 0.92,
+# "cache" (for "chat") at 0.67.
+MISSPELLING = 0.8
+
+_TRUE = frozenset({"1", "true", "yes", "on"})
+_FALSE = frozenset({"0", "false", "no", "off"})
+_KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text in quotes"}
+_URL = re.compile(r"https?://(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?(/[!-~]*)?")
+_LOOPBACK = re.compile(r"localhost|::1|127(\.[0-9]{1,3}){3}")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a value comes from: the kind of place, and its name (a flag, a variable, a path)."""
+
+    kind: OriginKind
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A setting as it is declared. `variables` are read in this order, the first one set counts."""
+
+    name: str
+    default: Value
+    help: str
+    choices: tuple[str, ...]
+    minimum: float
+    maximum: float
+    variables: tuple[str, ...]
+
+    @property
+    def kind(self) -> type[Value]:
+        return type(self.default)
+
+    @property
+    def expected(self) -> str:
+        """What a value has to be, in words."""
+        if self.choices:
+            return "one of " + ", ".join(choice or '""' for choice in self.choices)
+        words = _KINDS[self.kind]
+        if self.minimum > -math.inf:
+            words += f" from {self.minimum:g}"
+        if self.maximum < math.inf:
+            words += f" to {self.maximum:g}"
+        return words
+
+
+def _key(
+    default: T,
+    help: str,
+    *,
+    minimum: float = -math.inf,
+    maximum: float = math.inf,
+    also: tuple[str, ...] = (),
+) -> T:
+    metadata = {"help": help, "minimum": minimum, "maximum": maximum, "also": also}
+    declared: T = field(default=default, metadata=metadata)
+    return declared
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Every setting with its value; `origin(name)` says where the value comes from."""
+
+    db: str = _key("", "The index file; empty means the nearest .ragkit/index.db, here or above.")
+    collection: str = _key("default", "The label that ingested documents get.")
+
+    embedder: Literal["auto", "local", "endpoint"] = _key(
+        "auto",
+        "Who embeds for a new index: the endpoint where one is configured (auto), "
+        "the embedded model (local), or the endpoint.",
+    )
+    embedding_model: str = _key("embeddinggemma:300m", "The endpoint's model for embeddings.")
+    embedding_dimensions: int = _key(
+        0, "How many dimensions to ask for and keep; 0 means the model's own.", minimum=0
+    )
+    document_template: str = _key(
+        "", "The words around a passage before it is embedded; empty means the model family's."
+    )
+    query_template: str = _key(
+        "", "The words around a question before it is embedded; empty means the model family's."
+    )
+    chunk_tokens: int = _key(
+        200, "The size of a passage, in estimated tokens.", minimum=16, maximum=8192
+    )
+
+    chat: Literal["auto", "endpoint", "none"] = _key(
+        "auto",
+        "Who writes answers: the endpoint's model where one is configured (auto), "
+        "the endpoint's model, or none (sentences of the documents as they stand).",
+    )
+    chat_model: str = _key("kimi-k2.7-code:1t", "The endpoint's model for answers.")
+    max_answer_tokens: int = _key(1024, "The longest answer to ask for, in tokens.", minimum=1)
+    temperature: float = _key(
+        0.0, "How freely the model words an answer; 0 is the least.", minimum=0, maximum=2
+    )
+    context_tokens: int = _key(
+        6000, "How much of the passages goes into a prompt, in estimated tokens.", minimum=100
+    )
+
+    base_url: str = _key(
+        DEFAULT_BASE_URL,
+        "The endpoint; any that speaks the OpenAI API will do.",
+        also=("TEMPICO_BASE_URL",),
+    )
+    api_key_env: str = _key("TEMPICO_API_KEY", "The environment variable that holds the key.")
+    auth: Literal["bearer", "x-api-key"] = _key("bearer", "The header that carries the key.")
+    allow_http: bool = _key(
+        False, "Whether the key and texts may go to another machine unencrypted, by http."
+    )
+    timeout_seconds: float = _key(
+        120.0, "How long to wait for the endpoint, in seconds.", minimum=1, maximum=3600
+    )
+
+    web: WebPolicy = _key(  # noqa: RUF009 - what it returns is a dataclass field
+        "auto",
+        "When to search the web: if the documents don't hold the answer (auto), never, or always.",
+    )
+    web_context_size: Literal["", "low", "medium", "high"] = _key(
+        "", "How much of what a web search finds the model reads; empty means the endpoint's own."
+    )
+    web_country: str = _key("", "The country to search the web from, such as US.")
+    web_safesearch: str = _key("", "The safe-search level of a web search, such as moderate.")
+    web_accept_language: str = _key("", "The languages of a web search, such as en-US.")
+
+    limit: int = _key(8, "How many passages a search returns.", minimum=1, maximum=1000)
+    mode: Mode = _key(  # noqa: RUF009 - as above
+        "hybrid", "How to search: by words and meaning (hybrid), meaning (semantic) or words."
+    )
+    semantic_weight: float = _key(
+        0.5, "The share of meaning against words in a hybrid search.", minimum=0, maximum=1
+    )
+    rerank: Literal["auto", "on", "off"] = _key(
+        "auto", "Whether the best passages are read once more and reordered; auto does so for ask."
+    )
+    gate_threshold: float = _key(
+        0.5,
+        "The probability from which the documents are taken to hold the answer.",
+        minimum=0,
+        maximum=1,
+    )
+    show_removed: bool = _key(
+        False, "Whether ask also prints the sentences that it removed, with the reason."
+    )
+
+    origins: Mapping[str, Origin] = field(default_factory=dict, repr=False, compare=False)
+    # The values as they would be without the project's file: what the user has said.
+    own: Mapping[str, Value] = field(default_factory=dict, repr=False, compare=False)
+
+    def origin(self, name: str) -> str:
+        """Return where a value comes from: a flag, a variable, a file's path or "default".
+
+        It is "argument" where a caller made these settings with a value of its own.
+        """
+        if name in self.origins:
+            return self.origins[name].name
+        return "default" if getattr(self, name) == KEYS[name].default else "argument"
+
+
+def _declared() -> tuple[Key, ...]:
+    hints, defaults = get_type_hints(Settings), Settings()
+    return tuple(
+        Key(
+            name=each.name,
+            default=getattr(defaults, each.name),
+            help=each.metadata["help"],
+            choices=get_args(hints[each.name]),
+            minimum=each.metadata["minimum"],
+            maximum=each.metadata["maximum"],
+            variables=(f"RAGKIT_{each.name.upper()}", *each.metadata["also"]),
+        )
+        for each in fields(Settings)
+        if each.metadata
+    )
+
+
+KEYS: Mapping[str, Key] = {key.name: key for key in _declared()}
+
+Layer = dict[str, tuple[Value, Origin]]
+
+
+def resolve(overrides: Mapping[str, object], *, environ: Mapping[str, str], cwd: Path) -> Settings:
+    """Return the settings that hold in folder `cwd`; overrides that are None are left out.
+
+    Reads the project's and the user's configuration file and nothing else. Raises ConfigError.
+    """
+    user_file = _user_folder(environ)
+    user = _file_layer(user_file / "config.toml", "user", environ) if user_file else {}
+    project_file = _project_file(cwd)
+    project = _file_layer(project_file, "project", environ) if project_file else {}
+    said = {**_environment_layer(environ), **_flag_layer(overrides, environ)}
+    layers = {**user, **project, **said}
+    own: Layer = {**user, **said}
+    return Settings(
+        origins={name: origin for name, (_, origin) in layers.items()},
+        own={name: value for name, (value, _) in own.items()},
+        **{name: value for name, (value, _) in layers.items()},  # type: ignore[arg-type]  # _checked
+    )
+
+
+def index_path(settings: Settings, *, cwd: Path) -> Path:
+    """Return where the index is, or would be made: `db`, or the nearest .ragkit/index.db."""
+    if settings.db:
+        return cwd / settings.db
+    for folder in (cwd, *cwd.parents):
+        with suppress(OSError):
+            if (folder / INDEX_PLACE).is_file():
+                return folder / INDEX_PLACE
+    return cwd / INDEX_PLACE
+
+
+# --- the layers ---------------------------------------------------------------------------------
+
+
+def _flag_layer(overrides: Mapping[str, object], environ: Mapping[str, str]) -> Layer:
+    layer: Layer = {}
+    for name, value in overrides.items():
+        if name not in KEYS:
+            raise _unknown(name, "options", KEYS)
+        if value is not None:
+            origin = Origin("flag", "--" + name.replace("_", "-"))
+            plain = os.fspath(value) if isinstance(value, os.PathLike) else value
+            layer[name] = (_checked(KEYS[name], plain, origin, environ), origin)
+    return layer
+
+
+def _environment_layer(environ: Mapping[str, str]) -> Layer:
+    known = {variable: key for key in KEYS.values() for variable in key.variables}
+    _refuse_misspelt(environ, known)
+    layer: Layer = {}
+    for key in KEYS.values():
+        for variable in key.variables:
+            if environ.get(variable):  # set to nothing is not set
+                origin = Origin("environment", variable)
+                layer[key.name] = (_checked(key, environ[variable], origin, environ), origin)
+                break
+    return layer
+
+
+def _refuse_misspelt(environ: Mapping[str, str], known: Iterable[str]) -> None:
+    names = {name.removeprefix("RAGKIT_"): name for name in known if name.startswith("RAGKIT_")}
+    for variable in sorted(environ):
+        if not variable.startswith("RAGKIT_") or variable in OTHER_VARIABLES:
+            continue
+        word = variable.removeprefix("RAGKIT_")
+        if word.lower() in KEY_NAMES:
+            raise ConfigError(
+                f"{variable} is not read", hint="put the key into TEMPICO_API_KEY instead"
+            )
+        if word not in names and get_close_matches(word, names, cutoff=MISSPELLING):
+            raise _unknown(word, "the environment", names, shown=variable, prefix="RAGKIT_")
+
+
+def _file_layer(path: Path, kind: OriginKind, environ: Mapping[str, str]) -> Layer:
+    origin = Origin(kind, str(path))
+    layer: Layer = {}
+    for name, value in _read_toml(path).items():
+        if name.lower().replace("-", "_") in KEY_NAMES:
+            raise ConfigError(
+                f"{path}: {name} is not a setting: a key does not belong into this file",
+                hint="take it out, and put it into the environment (export TEMPICO_API_KEY=...) "
+                "or into ~/.config/ragkit/key with mode 600",
+            )
+        if name not in KEYS:
+            raise _unknown(name, str(path), KEYS)
+        if isinstance(value, str) and KEYS[name].kind is not str:
+            raise _wrong(KEYS[name], value, origin)
+        checked = _checked(KEYS[name], value, origin, environ)
+        if name == "db" and checked:
+            checked = str(path.parent / str(checked))
+        layer[name] = (checked, origin)
+    return layer
+
+
+def _read_toml(path: Path) -> dict[str, object]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        return {}
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as exc:
+        raise ConfigError(f"{path} is not valid TOML: {exc}", hint="mend or remove it") from exc
+    except OSError as exc:
+        raise ConfigError(f"{path} can't be read: {exc.strerror}", hint="check its mode") from exc
+
+
+def _project_file(cwd: Path) -> Path | None:
+    for folder in (cwd, *cwd.parents):
+        with suppress(OSError):
+            if (folder / PROJECT_FILE).is_file():
+                return folder / PROJECT_FILE
+    return None
+
+
+def _user_folder(environ: Mapping[str, str]) -> Path | None:
+    configured = Path(environ.get("XDG_CONFIG_HOME", ""))
+    if configured.is_absolute():  # the XDG specification has relative ones ignored
+        return configured / "ragkit"
+    home = _home(environ)
+    return Path(home, ".config", "ragkit") if home else None
+
+
+def _home(environ: Mapping[str, str]) -> str:
+    return environ.get("HOME") or environ.get("USERPROFILE") or ""
+
+
+# --- one value ----------------------------------------------------------------------------------
+
+
+def _checked(key: Key, value: object, origin: Origin, environ: Mapping[str, str]) -> Value:
+    """Return the value in its key's type; raises ConfigError where it can't be used."""
+    plain = _parsed(key, value) if isinstance(value, str) else value
+    if key.kind is float and type(plain) is int:
+        plain = float(plain)
+    if type(plain) is not key.kind:
+        raise _wrong(key, value, origin)
+    if key.choices and plain not in key.choices:
+        raise _wrong(key, value, origin)
+    if isinstance(plain, int | float) and not key.minimum <= plain <= key.maximum:
+        raise _wrong(key, value, origin)
+    if key.name == "base_url":
+        _check_url(str(plain), origin)
+    if key.name == "api_key_env" and not _VARIABLE.fullmatch(str(plain)):
+        # Not shown: it may well be the key itself.
+        raise ConfigError(
+            f"{origin.name}: api_key_env has to be the name of an environment variable",
+            hint='the name only, such as "TEMPICO_API_KEY"; never the key itself',
+        )
+    if key.name == "db" and str(plain).startswith("~/") and _home(environ):
+        return str(Path(_home(environ), str(plain)[2:]))
+    assert isinstance(plain, str | int | float)
+    return plain
+
+
+def _parsed(key: Key, text: str) -> object:
+    """Return what the text of a flag or variable stands for; the text where it can't be read."""
+    if key.kind is bool:
+        word = text.strip().lower()
+        return True if word in _TRUE else False if word in _FALSE else text
+    if key.kind in (int, float):
+        with suppress(ValueError):
+            return int(text) if key.kind is int else float(text)
+    return text
+
+
+def _check_url(url: str, origin: Origin) -> None:
+    """Let through what every URL parser reads the same way; a URL with a password is not shown."""
+    if _URL.fullmatch(url) and not set(url) & set("@\\?#"):
+        return
+    shown = "" if "@" in url else f" = {url!r}"
+    raise ConfigError(
+        f"{origin.name}: base_url{shown}, expected a URL such as {DEFAULT_BASE_URL}",
+        hint="http or https, a host, and a path; no user, password, ? or #",
+    )
+
+
+def _wrong(key: Key, value: object, origin: Origin) -> ConfigError:
+    shown = repr(value)
+    if len(shown) > 80:
+        shown = shown[:77] + "..."
+    return ConfigError(
+        f"{origin.name}: {key.name} = {shown}, expected {key.expected}", hint=key.help
+    )
+
+
+def _unknown(
+    name: str, place: str, known: Iterable[str], *, shown: str = "", prefix: str = ""
+) -> ConfigError:
+    near = get_close_matches(name, list(known), n=3)
+    hint = (
+        "did you mean " + " or ".join(prefix + each for each in near) + "?"
+        if near
+        else "ragkit config lists all settings"
+    )
+    return ConfigError(f"{place}: unknown setting {shown or name}", hint=hint)
+
+
+# --- the key ------------------------------------------------------------------------------------
+
+
+class Secret:
+    """A key that shows itself only when asked to: `reveal()`. False where there is none.
+
+    `origin` says where it was found.
+    """
+
+    __slots__ = ("_value", "origin")
+
+    def __init__(self, value: str, origin: str) -> None:
+        self._value = value
+        self.origin = origin
+
+    def reveal(self) -> str:
+        return self._value
+
+    def __bool__(self) -> bool:
+        return bool(self._value)
+
+    def __str__(self) -> str:
+        """Return a mask; the last four characters show where they give nothing away."""
+        if not self._value:
+            return ""
+        return "****" + (self._value[-4:] if len(self._value) >= 12 else "")
+
+    def __repr__(self) -> str:
+        return f"Secret({str(self)!r})"
+
+    def __reduce__(self) -> str:
+        raise TypeError("a key is not to be written down")
+
+
+def find_key(settings: Settings, environ: Mapping[str, str]) -> Secret:
+    """Return the user's key, from the variable that `api_key_env` names or the user's key file.
+
+    For looking only: `api_key` is the one that checks whether the endpoint may have it.
+    """
+    text = environ.get(settings.api_key_env, "").strip()
+    if text:
+        return _usable(text, settings.api_key_env)
+    folder = _user_folder(environ)
+    if folder is None:
+        return Secret("", "")
+    path = folder / "key"
+    try:
+        mode = path.stat().st_mode
+        if os.name == "posix" and mode & 0o077:
+            raise ConfigError(
+                f"{path} can be read by others (mode {mode & 0o777:o}), so it is not used",
+                hint=f"chmod 600 {shlex.quote(str(path))}",
+            )
+        return _usable(path.read_text(encoding="utf-8").strip(), str(path))
+    except (FileNotFoundError, NotADirectoryError):
+        return Secret("", "")
+    except (OSError, UnicodeDecodeError) as exc:
+        raise ConfigError(f"the key file {path} can't be read", hint="check it") from exc
+
+
+def _usable(text: str, origin: str) -> Secret:
+    if not all("!" <= character <= "~" for character in text):
+        raise ConfigError(
+            f"the key in {origin} holds spaces or other characters that no key has",
+            hint="copy it again, alone and on one line",
+        )
+    return Secret(text, origin)
+
+
+def api_key(settings: Settings, environ: Mapping[str, str]) -> Secret:
+    """Return the key to send to `settings.base_url`; false where there is none.
+
+    A `ragkit.toml` comes with a folder, so it may be anybody's: it can't send the user's key to a
+    host that the user has not named, nor choose which secret is sent, nor have it sent in clear.
+    """
+    secret = find_key(settings, environ)
+    url = urlsplit(settings.base_url)
+    host = url.hostname or ""
+    if not secret or _LOOPBACK.fullmatch(host):
+        return secret
+    default_host = urlsplit(DEFAULT_BASE_URL).hostname
+    own_host = urlsplit(str(settings.own.get("base_url", DEFAULT_BASE_URL))).hostname
+    if host not in (default_host, own_host):
+        _refuse_project(settings, "base_url", "TEMPICO_BASE_URL")
+    if settings.api_key_env not in (KEYS["api_key_env"].default, settings.own.get("api_key_env")):
+        _refuse_project(settings, "api_key_env", "RAGKIT_API_KEY_ENV")
+    if url.scheme == "http" and not settings.own.get("allow_http"):
+        _refuse_project(settings, "allow_http", "RAGKIT_ALLOW_HTTP")
+        if not settings.allow_http:
+            raise ConfigError(
+                f"{settings.base_url} would get your key unencrypted",
+                hint="use https, or set allow_http (RAGKIT_ALLOW_HTTP=true) on a trusted network",
+            )
+    return secret
+
+
+def _refuse_project(settings: Settings, name: str, variable: str) -> None:
+    """Raise where the value is the project's: only the user may say what becomes of the key."""
+    origin = settings.origins.get(name)
+    if origin is None or origin.kind != "project":
+        return
+    value = getattr(settings, name)
+    shown = str(value).lower() if isinstance(value, bool) else str(value)
+    raise ConfigError(
+        f"{origin.name} sets {name} = {shown}; your key is not used on a folder's word alone",
+        hint=f"if you trust it: export {variable}={shlex.quote(shown)}",
+        code="untrusted-project",
+    )
+
+
+def endpoint_configured(settings: Settings, environ: Mapping[str, str]) -> bool:
+    """Whether there is an endpoint to use: a key is set, or a base URL (Ollama needs no key)."""
+    named = settings.base_url.rstrip("/") != DEFAULT_BASE_URL
+    return named or bool(find_key(settings, environ))

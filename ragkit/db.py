@@ -1,0 +1,348 @@
+"""The database file: opening it, its transactions, its migrations and its lock.
+
+One writer at a time, guarded by a lock file; readers are never blocked. Every page carries a
+checksum (SQLite's checksum VFS), verified when it is read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import re
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import apsw
+import apsw.sqlite_extra
+
+from ragkit.errors import IndexBusy, IndexDamaged, IndexNotFound, SchemaTooNew, StorageFull
+
+if sys.platform != "win32":
+    import fcntl
+
+APPLICATION_ID = 0x7261676B  # "ragk", in the file's header
+PAGE_BYTES = 16_384
+_CHECKSUM_BYTES = 8  # what the checksum VFS asks for at the end of each page
+_CACHE_KIB = 65_536
+_BUSY_TIMEOUT_MS = 5_000
+_LOCK_WAIT_SECONDS = 10.0
+_LOCK_POLL_SECONDS = 0.05
+
+_registration = threading.Lock()
+
+
+class Database:
+    """One index file. A connection for each reading thread, one for writing, made when needed."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._readers = threading.local()
+        self._connections: list[apsw.Connection] = []
+        self._guard = threading.RLock()
+        self._writer: apsw.Connection | None = None
+        self._lock_file: int | None = None
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[apsw.Connection]:
+        """A connection that sees one state of the file until the block ends.
+
+        Raises IndexNotFound, IndexDamaged, SchemaTooNew.
+        """
+        with self._errors():
+            connection = self._reader()
+            if connection.in_transaction:  # a reading inside a reading sees the same state
+                yield connection
+                return
+            connection.execute("BEGIN")
+            try:
+                yield connection
+            finally:
+                connection.execute("COMMIT")
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[apsw.Connection]:
+        """One transaction: all of the block's changes, or none. Call it inside `exclusive`."""
+        with self._guard, self._errors():
+            if self._writer is None:
+                raise IndexBusy(f"{self.path} is not locked for writing")
+            self._writer.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._writer
+            except BaseException:
+                if self._writer.in_transaction:
+                    self._writer.execute("ROLLBACK")
+                raise
+            self._writer.execute("COMMIT")
+
+    @contextlib.contextmanager
+    def exclusive(self, *, wait_seconds: float = _LOCK_WAIT_SECONDS) -> Iterator[None]:
+        """Be the only writer, creating or migrating the file first where needed.
+
+        Raises IndexBusy after `wait_seconds`, with the process that holds the lock.
+        """
+        with self._guard:
+            if self._writer is not None:
+                yield
+                return
+            with self._errors():
+                _make_folder(self.path.parent)
+                self._lock_file = _lock(self.path, wait_seconds)
+                try:
+                    self._writer = _open_writer(self.path)
+                    _migrate(self._writer, self.path)
+                    yield
+                finally:
+                    if self._writer is not None:
+                        with contextlib.suppress(apsw.Error):  # a reader may be in the way
+                            self._writer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+                        self._writer.close()
+                        self._writer = None
+                    os.close(self._lock_file)
+
+    def close(self) -> None:
+        """Close every connection; those of other threads must be idle."""
+        with self._guard:
+            for connection in self._connections:
+                connection.close()
+            self._connections.clear()
+            self._readers = threading.local()
+
+    def _reader(self) -> apsw.Connection:
+        connection: apsw.Connection | None = getattr(self._readers, "connection", None)
+        if connection is None:
+            connection = _open_reader(self.path)
+            self._readers.connection = connection
+            with self._guard:
+                self._connections.append(connection)
+        return connection
+
+    @contextlib.contextmanager
+    def _errors(self) -> Iterator[None]:
+        """Turn the engine's errors into ragkit's."""
+        try:
+            yield
+        except (apsw.NotADBError, apsw.CorruptError) as exc:
+            raise _damaged(self.path, str(exc)) from exc
+        except apsw.IOError as exc:
+            if getattr(exc, "extendedresult", 0) == apsw.SQLITE_IOERR_DATA:  # not in its stub
+                raise _damaged(self.path, "a page's checksum doesn't fit") from exc
+            raise StorageFull(
+                f"{self.path} could not be read or written: {exc}",
+                hint="check the disk, then run it again",
+            ) from exc
+        except apsw.BusyError as exc:
+            raise IndexBusy(
+                f"{self.path} is being written by another process",
+                hint="run it again when that one has ended",
+            ) from exc
+        except apsw.FullError as exc:
+            raise StorageFull(
+                f"the disk that holds {self.path} is full",
+                hint="free some space and run it again; finished work is kept",
+            ) from exc
+        except (apsw.ReadOnlyError, apsw.CantOpenError, apsw.PermissionsError) as exc:
+            raise StorageFull(
+                f"{self.path} could not be opened: {exc}",
+                hint="check the permissions of the file and its folder",
+            ) from exc
+        except PermissionError as exc:
+            raise StorageFull(
+                f"{exc.filename or self.path} may not be written",
+                hint="check the permissions, or choose another place with --db",
+            ) from exc
+
+
+def _damaged(path: Path, detail: str) -> IndexDamaged:
+    return IndexDamaged(
+        f"{path} is damaged or no ragkit index ({detail})",
+        hint="move it away and restore a copy, or ingest the documents again; nothing was changed",
+    )
+
+
+def fetch(connection: apsw.Connection, query: str, *bindings: object) -> list[tuple[Any, ...]]:
+    """Run a query and return all of its rows."""
+    return connection.execute(query, bindings).fetchall()  # type: ignore[arg-type]  # SQLite's types
+
+
+# --- opening -----------------------------------------------------------------------------------
+
+
+def _open_reader(path: Path) -> apsw.Connection:
+    if not path.exists() or path.stat().st_size == 0:
+        raise IndexNotFound(
+            f"there is no index at {path}", hint="create it with: ragkit ingest <folder>"
+        )
+    vfs = _checksum_vfs()
+    try:
+        connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY, vfs=vfs)
+        _set_up(connection)
+        _check(connection, path)
+    except apsw.CantOpenError:
+        # A folder that can't be written has no room for the -shm file that readers share. Where
+        # no unfinished log stands beside the file it can be read as one that never changes.
+        wal = path.with_name(path.name + "-wal")
+        if os.access(path.parent, os.W_OK) or (wal.exists() and wal.stat().st_size):
+            raise
+        flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+        connection = apsw.Connection(f"{path.as_uri()}?immutable=1", flags=flags, vfs=vfs)
+        _set_up(connection)
+        _check(connection, path)
+    return connection
+
+
+def _open_writer(path: Path) -> apsw.Connection:
+    with contextlib.suppress(FileExistsError):
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+    connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE, vfs=_checksum_vfs())
+    try:
+        if path.stat().st_size == 0:
+            connection.pragma("page_size", PAGE_BYTES)
+            connection.reserve_bytes("main", _CHECKSUM_BYTES)
+        _set_up(connection)
+        connection.pragma("journal_mode", "wal")
+        connection.pragma("synchronous", "normal")
+        connection.pragma("secure_delete", True)
+        connection.pragma("foreign_keys", True)
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _set_up(connection: apsw.Connection) -> None:
+    connection.set_busy_timeout(_BUSY_TIMEOUT_MS)
+    connection.pragma("cache_size", -_CACHE_KIB)
+    connection.pragma("temp_store", "memory")
+    connection.enable_load_extension(True)
+    connection.load_extension(_vector_extension())
+    connection.enable_load_extension(False)
+
+
+def _check(connection: apsw.Connection, path: Path) -> None:
+    """Refuse files that aren't an index of a schema that we know."""
+    if connection.pragma("application_id") != APPLICATION_ID:
+        raise _damaged(path, "it is a database of another program")
+    version = connection.pragma("user_version")
+    newest = migrations()[-1][0]
+    if version > newest:
+        raise SchemaTooNew(
+            f"{path} was written by a newer ragkit (schema {version}; this one knows {newest})",
+            hint="upgrade ragkit",
+        )
+    if version < newest:
+        raise SchemaTooNew(
+            f"{path} was written by an older ragkit (schema {version}; this one needs {newest})",
+            hint="run `ragkit ingest` once: it brings the file up to date",
+        )
+
+
+def _checksum_vfs() -> str:
+    """Register the checksum VFS once a process, and leave the default VFS as it was."""
+    name = "cksmvfs"
+    with _registration:
+        if name not in apsw.vfs_names():
+            default = apsw.vfs_names()[0]
+            carrier = apsw.Connection(":memory:")
+            apsw.sqlite_extra.load(carrier, "cksumvfs")
+            carrier.close()
+            apsw.set_default_vfs(default)
+    return name
+
+
+def _vector_extension() -> str:
+    # Found without importing it: the package imports the standard library's sqlite3 (80 ms).
+    spec = importlib.util.find_spec("sqlite_vec")
+    assert spec is not None and spec.origin is not None, "sqlite-vec is a dependency"
+    return str(Path(spec.origin).with_name("vec0"))
+
+
+def _make_folder(folder: Path) -> None:
+    """Make `.ragkit`, private and unseen by git; any other folder is made as the user's are."""
+    if folder.name != ".ragkit":
+        folder.mkdir(parents=True, exist_ok=True)
+        return
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    ignore = folder / ".gitignore"
+    if not ignore.exists():
+        ignore.write_text("*\n", encoding="utf-8")
+
+
+# --- the lock ----------------------------------------------------------------------------------
+
+
+def _lock(path: Path, wait_seconds: float, *, sleep: Callable[[float], None] = time.sleep) -> int:
+    """Hold `<path>.lock` until the returned descriptor is closed. A dead process holds nothing."""
+    name = path.with_name(path.name + ".lock")
+    descriptor = os.open(name, os.O_CREAT | os.O_RDWR, 0o600)
+    if sys.platform == "win32":  # SQLite's own lock still allows one writer only
+        return descriptor
+    deadline = time.monotonic() + wait_seconds
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > deadline:
+                holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
+                os.close(descriptor)
+                raise IndexBusy(
+                    f"{path} is being written by process {holder or 'unknown'}",
+                    hint="run it again when that one has ended",
+                ) from None
+            sleep(_LOCK_POLL_SECONDS)
+        else:
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+            return descriptor
+
+
+# --- migrations --------------------------------------------------------------------------------
+
+
+def migrations() -> list[tuple[int, Path]]:
+    """Return the migrations in order: those in the package, or in the checkout beside it."""
+    package = Path(__file__).parent
+    folder = package / "migrations"
+    if not folder.is_dir():
+        folder = package.parent / "migrations"
+    found = [(re.match(r"(\d{4})_\w+\.sql$", path.name), path) for path in folder.iterdir()]
+    return sorted((int(match[1]), path) for match, path in found if match)
+
+
+def _migrate(connection: apsw.Connection, path: Path) -> None:
+    """Bring the file to the newest schema, each step in one transaction with its number."""
+    fresh = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone() == (0,)
+    if fresh and connection.pragma("user_version") == 0:
+        connection.pragma("application_id", APPLICATION_ID)
+    if connection.pragma("application_id") != APPLICATION_ID:
+        raise _damaged(path, "it is a database of another program")
+    current = connection.pragma("user_version")
+    for version, script in migrations():
+        if version > current:
+            with connection:
+                for _ in connection.execute(script.read_text(encoding="utf-8")):
+                    pass  # a statement that returns a row would stop the script here
+                connection.pragma("user_version", version)
+    _check(connection, path)
+
+
+def tokenizer() -> Callable[[str], list[str]]:
+    """Return the function that the word index cuts and stems text with."""
+    connection = apsw.Connection(":memory:")
+    cut = connection.fts5_tokenizer("porter", ["unicode61", "remove_diacritics", "2"])
+
+    def tokens(text: str) -> list[str]:
+        found = cut(
+            text.encode("utf-8", "replace"),
+            apsw.FTS5_TOKENIZE_DOCUMENT,
+            None,
+            include_offsets=False,
+            include_colocated=False,
+        )
+        return [str(token) for token in found]
+
+    return tokens

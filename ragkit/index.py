@@ -1,0 +1,245 @@
+"""The facade: one index and everything that can be done with it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+
+from ragkit import answering, config, indexing, retrieval
+from ragkit.chunking import CHUNKER
+from ragkit.config import Settings
+from ragkit.errors import ConfigError, FingerprintMismatch
+from ragkit.indexing import Ingest
+from ragkit.ports import ChatModel, Embedder, Reranker
+from ragkit.store import SqliteStore
+from ragkit.types import (
+    Answer,
+    AnswerEvent,
+    Chunk,
+    Document,
+    DocumentInfo,
+    Done,
+    Filters,
+    Fingerprint,
+    Hit,
+    IngestEvent,
+    IngestReport,
+    Mode,
+    Model,
+    Stats,
+    WebPolicy,
+)
+from ragkit.wiring import Given, Wiring, new_fingerprint, web_search
+
+
+class Index:
+    """Search and answers over documents, in one file.
+
+    `Index.open` makes the parts as settings say; the constructor takes them as objects: without
+    `chat`, answers are the documents' own sentences. Threads may share an index. Every error
+    raised on purpose is a RagkitError.
+    """
+
+    def __init__(
+        self,
+        store: SqliteStore,
+        *,
+        embedder: Embedder,
+        chat: ChatModel | None = None,
+        reranker: Reranker | None = None,
+        settings: Settings | None = None,
+    ) -> None:
+        self._store = store
+        self._parts: Given | Wiring = Given(
+            settings or Settings(), embedder=embedder, chat=chat, reranker=reranker
+        )
+
+    @classmethod
+    def open(
+        cls,
+        path: str | os.PathLike[str] | None = None,
+        settings: Settings | None = None,
+        *,
+        environ: Mapping[str, str] | None = None,
+    ) -> Index:
+        """Open the index at a path, or where settings and the working folder say.
+
+        Touches no network and loads no model; the first `ingest` makes the file. Without
+        `settings` they are those of the environment and the config files.
+        """
+        environ = os.environ if environ is None else environ
+        cwd = Path.cwd()
+        if settings is None:
+            settings = config.resolve({}, environ=environ, cwd=cwd)
+        where = Path(path) if path is not None else config.index_path(settings, cwd=cwd)
+        index = cls.__new__(cls)
+        index._store = SqliteStore(where.expanduser().absolute())
+        index._parts = Wiring(settings, environ)
+        return index
+
+    def __enter__(self) -> Index:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file. The index can't be used afterwards."""
+        self._store.close()
+
+    @property
+    def path(self) -> Path:
+        return self._store.path
+
+    # --- documents in --------------------------------------------------------------------------
+
+    def ingest(
+        self,
+        *paths: str | os.PathLike[str],
+        collection: str | None = None,
+        prune: bool = False,
+        on_event: Callable[[IngestEvent], None] | None = None,
+    ) -> IngestReport:
+        """Bring the index up to what the files and folders at these paths say.
+
+        Only what is new or changed is read and embedded; what has vanished from a folder is
+        removed (`prune` removes it also where it looks like a loss). A document that can't be
+        read is a Failure in the report. Raises DocumentError for a missing path.
+        """
+        if not paths:
+            raise ConfigError("there is nothing to ingest", hint="name a file or a folder")
+        settings = self._parts.settings
+        stored = self._store.fingerprint() if self._store.exists() else None
+        embedder = self._parts.embedder(stored)
+        plan = Ingest(
+            fingerprint=_current(stored) if stored else new_fingerprint(settings, embedder),
+            collection=settings.collection if collection is None else collection,
+            prune=prune,
+            destination=self._parts.destination(embedder),
+            on_event=on_event or (lambda _event: None),
+        )
+        return indexing.ingest(self._store, embedder, [Path(path) for path in paths], plan)
+
+    def remove(self, reference: str, *, exclude: bool = False) -> DocumentInfo:
+        """Take a document out and return what it was; `exclude` keeps ingests from its file.
+
+        `reference` is an id, a uri, a path, or a path's unique end. Raises DocumentNotFound.
+        """
+        info = self._store.info(self._store.find(reference))
+        with self._store.exclusive():
+            self._store.remove(info.id, exclude=exclude)
+        return info
+
+    # --- answers out ---------------------------------------------------------------------------
+
+    def search(
+        self,
+        query: str,
+        *,
+        limit: int = 8,
+        mode: Mode = "hybrid",
+        filters: Filters = Filters(),
+    ) -> list[Hit]:
+        """Return the best chunks for a query, best first. [] means that nothing was found.
+
+        Raises QueryError for an empty query, IndexNotFound, ProviderError.
+        """
+        settings = self._parts.settings
+        found = retrieval.search(
+            self._store,
+            self._embedder(),
+            query,
+            limit=limit,
+            mode=mode,
+            filters=filters,
+            semantic_weight=settings.semantic_weight,
+            reranker=self._parts.reranker() if settings.rerank == "on" else None,
+        )
+        return list(found.hits)
+
+    def ask(
+        self,
+        question: str,
+        *,
+        limit: int = 8,
+        filters: Filters = Filters(),
+        web: WebPolicy | None = None,
+    ) -> Answer:
+        """Answer a question from the documents, each sentence with a quote that stands in them.
+
+        `limit` is how many passages are looked at; `web` says whether the endpoint's web search
+        may help, by default as the settings do. Raises as `search` does.
+        """
+        for event in self.ask_stream(question, limit=limit, filters=filters, web=web):
+            if isinstance(event, Done):
+                return event.answer
+        raise AssertionError("an answer ends with Done")
+
+    def ask_stream(
+        self,
+        question: str,
+        *,
+        limit: int = 8,
+        filters: Filters = Filters(),
+        web: WebPolicy | None = None,
+    ) -> Iterator[AnswerEvent]:
+        """Yield an answer as it comes: Retrieved, then Sentence and Removed, then Done."""
+        settings = self._parts.settings
+        asker = answering.Asker(
+            store=self._store,
+            embedder=self._embedder(),
+            chat=self._parts.chat(),
+            reranker=self._parts.reranker(),
+            web=settings.web if web is None else web,
+            web_options=web_search(settings),
+            semantic_weight=settings.semantic_weight,
+            gate_threshold=settings.gate_threshold,
+            context_tokens=settings.context_tokens,
+        )
+        return asker.answer(question, limit=limit, filters=filters)
+
+    # --- what is there -------------------------------------------------------------------------
+
+    def documents(self, filters: Filters = Filters()) -> list[DocumentInfo]:
+        """Return the documents that pass the filters, by uri."""
+        return self._store.documents(filters)
+
+    def get(self, reference: str) -> Document:
+        """Return a whole document by id, uri, path, or a path's unique end.
+
+        Raises DocumentNotFound where none or several could be meant.
+        """
+        return self._store.get(self._store.find(reference))
+
+    def chunks(self, reference: str) -> list[Chunk]:
+        """Return a document's chunks in reading order. Raises DocumentNotFound."""
+        return self._store.chunks(self._store.find(reference))
+
+    def stats(self) -> Stats:
+        """Count what the index holds."""
+        return self._store.stats()
+
+    def models(self) -> list[Model]:
+        """Return the models that the configured endpoint lists. Raises ProviderError."""
+        return self._parts.models()
+
+    def _embedder(self) -> Embedder:
+        return self._parts.embedder(self._store.fingerprint())
+
+
+def _current(stored: Fingerprint) -> Fingerprint:
+    """Return an index's fingerprint, if this ragkit still cuts documents the way it does."""
+    if stored.chunker != CHUNKER:
+        raise FingerprintMismatch(
+            f"the chunker {stored.chunker}",
+            f"{CHUNKER} (this ragkit)",
+            hint="ingest into a new index with --db, then remove the old one",
+        )
+    return stored

@@ -1,0 +1,1 @@
+"""The models that ragkit can use: the embedded one, and those of an endpoint."""

@@ -1,0 +1,5 @@
+"""The index on disk: documents, chunks, words and vectors in one SQLite file."""
+
+from ragkit.store.sqlite import Found, Known, SqliteStore
+
+__all__ = ["Found", "Known", "SqliteStore"]

@@ -1,0 +1,58 @@
+"""Which documents a filter lets through, decided before any list is made."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from urllib.parse import unquote, urlsplit
+
+from ragkit.types import Filters
+
+
+def allowed(filters: Filters, documents: Iterable[tuple[int, str, str, str]]) -> list[int]:
+    """Return the numbers of those (number, uri, media type, collection) that pass."""
+    paths = [path_pattern(glob) for glob in filters.paths]
+    return [
+        number
+        for number, uri, media_type, collection in documents
+        if (not filters.collections or collection in filters.collections)
+        and (not filters.media_types or _is_of(media_type, filters.media_types))
+        and (not paths or _lies_in(uri, paths))
+    ]
+
+
+def _is_of(media_type: str, wanted: Iterable[str]) -> bool:
+    return any(
+        media_type.startswith(kind[:-1]) if kind.endswith("/*") else media_type == kind
+        for kind in wanted
+    )
+
+
+def _lies_in(uri: str, patterns: Iterable[re.Pattern[str]]) -> bool:
+    path = unquote(urlsplit(uri).path)
+    return any(pattern.search(path) for pattern in patterns)
+
+
+def path_pattern(glob: str) -> re.Pattern[str]:
+    """Compile a glob as .gitignore reads it: `*` stays within a folder, `**` crosses folders.
+
+    It matches at any folder of the path, or from the root if it begins with a slash; a folder
+    that matches stands for all that is in it.
+    """
+    anchor = "^/" if glob.startswith("/") else "(?:^|/)"
+    parts = re.split(r"(\*\*/?|\*|\?|\[[^\]/]+\])", glob.strip("/"))
+    return re.compile(anchor + "".join(_piece(part) for part in parts) + "(?:/|$)")
+
+
+def _piece(part: str) -> str:
+    if part == "**/":
+        return "(?:[^/]+/)*"
+    if part == "**":
+        return ".*"
+    if part == "*":
+        return "[^/]*"
+    if part == "?":
+        return "[^/]"
+    if part.startswith("[") and part.endswith("]"):
+        return "[^" + part[2:] if part[1] == "!" else part
+    return re.escape(part)

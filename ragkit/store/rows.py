@@ -1,0 +1,176 @@
+"""Documents and chunks as rows: what is written, and how it is read back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import apsw
+
+from ragkit.db import fetch
+from ragkit.types import Block, Chunk, Document, DocumentInfo, Heading, Lines, Page, Span
+
+_CHUNK = (
+    "c.id, d.id, d.uri, d.title, d.collection, c.ordinal, c.start, c.end,"
+    " c.first_line, c.last_line, c.page, c.heading_path, c.text"
+)
+
+
+def write_document(
+    connection: apsw.Connection, document: Document, *, size_bytes: int, mtime_ns: int, now: str
+) -> int:
+    """Write a document's row and text over those of the same id; return its number."""
+    number: int = fetch(
+        connection,
+        "INSERT INTO documents (id, uri, title, media_type, collection, content_hash, size_bytes,"
+        " mtime_ns, characters, metadata, added_at, updated_at)"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11)"
+        " ON CONFLICT (id) DO UPDATE SET uri = ?2, title = ?3, media_type = ?4, collection = ?5,"
+        " content_hash = ?6, size_bytes = ?7, mtime_ns = ?8, characters = ?9, metadata = ?10,"
+        " updated_at = ?11 RETURNING number",
+        document.id,
+        document.uri,
+        document.title,
+        document.media_type,
+        document.collection,
+        document.content_hash,
+        size_bytes,
+        mtime_ns,
+        len(document.text),
+        _json(dict(document.metadata)),
+        now,
+    )[0][0]
+    connection.execute(
+        "INSERT INTO texts (document, text, pages, headings, blocks) VALUES (?, ?, ?, ?, ?)"
+        " ON CONFLICT (document) DO UPDATE SET text = excluded.text, pages = excluded.pages,"
+        " headings = excluded.headings, blocks = excluded.blocks",
+        (
+            number,
+            document.text,
+            _json([[p.number, p.span.start, p.span.end] for p in document.pages]),
+            _json([[h.level, h.title, h.span.start, h.span.end] for h in document.headings]),
+            _json([[b.kind, b.span.start, b.span.end] for b in document.blocks]),
+        ),
+    )
+    return number
+
+
+def write_chunks(
+    connection: apsw.Connection, document: int, chunks: Sequence[Chunk]
+) -> dict[str, int]:
+    """Make these the document's chunks, keeping the rows of those it had; return their numbers."""
+    stored = dict(fetch(connection, "SELECT id, number FROM chunks WHERE document = ?", document))
+    wanted = {chunk.id for chunk in chunks}
+    connection.executemany(
+        "DELETE FROM chunks WHERE number = ?",
+        [(number,) for id_, number in stored.items() if id_ not in wanted],
+    )
+    numbers = {}
+    for chunk in chunks:
+        lines = chunk.lines
+        numbers[chunk.id] = fetch(
+            connection,
+            "INSERT INTO chunks (id, document, ordinal, start, end, first_line, last_line, page,"
+            " heading_path, text) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"
+            " ON CONFLICT (id) DO UPDATE SET ordinal = ?3, start = ?4, end = ?5, first_line = ?6,"
+            " last_line = ?7, page = ?8, heading_path = ?9 RETURNING number",
+            chunk.id,
+            document,
+            chunk.ordinal,
+            chunk.span.start,
+            chunk.span.end,
+            lines.start if lines else None,
+            lines.end if lines else None,
+            chunk.page,
+            _json(chunk.heading_path),
+            chunk.text,
+        )[0][0]
+    return numbers
+
+
+def read_document(connection: apsw.Connection, number: int) -> Document:
+    """Return a whole document."""
+    found = fetch(
+        connection,
+        "SELECT d.id, d.uri, d.title, t.text, d.media_type, d.content_hash, d.collection,"
+        " d.metadata, t.pages, t.headings, t.blocks"
+        " FROM documents d JOIN texts t ON t.document = d.number WHERE d.number = ?",
+        number,
+    )
+    id_, uri, title, text, media_type, content_hash, collection, *structure = found[0]
+    metadata, pages, headings, blocks = (json.loads(part) for part in structure)
+    return Document(
+        id=id_,
+        uri=uri,
+        title=title,
+        text=text,
+        media_type=media_type,
+        content_hash=content_hash,
+        collection=collection,
+        metadata=metadata,
+        pages=tuple(Page(number, Span(a, b)) for number, a, b in pages),
+        headings=tuple(Heading(level, words, Span(a, b)) for level, words, a, b in headings),
+        blocks=tuple(Block(kind, Span(a, b)) for kind, a, b in blocks),
+    )
+
+
+def document_infos(connection: apsw.Connection, numbers: Iterable[int]) -> list[DocumentInfo]:
+    """Return the list's lines for these documents, by uri."""
+    found = fetch(
+        connection,
+        "SELECT d.id, d.uri, d.title, d.media_type, d.content_hash, d.collection, d.characters,"
+        " (SELECT count(*) FROM chunks c WHERE c.document = d.number), d.updated_at"
+        " FROM documents d WHERE d.number IN (SELECT value FROM json_each(?)) ORDER BY d.uri",
+        _json(list(numbers)),
+    )
+    return [DocumentInfo(*row) for row in found]
+
+
+def chunks_by_number(
+    connection: apsw.Connection, numbers: Sequence[int]
+) -> Iterator[tuple[int, Chunk, str]]:
+    """Yield (number, chunk, hash of the document's version) in no order."""
+    found = fetch(
+        connection,
+        f"SELECT {_CHUNK}, c.number, d.content_hash"
+        " FROM chunks c JOIN documents d ON d.number = c.document"
+        " WHERE c.number IN (SELECT value FROM json_each(?))",
+        _json(list(numbers)),
+    )
+    for row in found:
+        yield row[-2], _chunk(row), row[-1]
+
+
+def chunks_of_document(connection: apsw.Connection, number: int) -> list[Chunk]:
+    """Return a document's chunks in reading order."""
+    found = fetch(
+        connection,
+        f"SELECT {_CHUNK} FROM chunks c JOIN documents d ON d.number = c.document"
+        " WHERE c.document = ? ORDER BY c.ordinal",
+        number,
+    )
+    return [_chunk(row) for row in found]
+
+
+def _chunk(row: tuple[Any, ...]) -> Chunk:
+    id_, document_id, uri, title, collection, ordinal, start, end, first, last, page, path = row[
+        :12
+    ]
+    return Chunk(
+        id=id_,
+        document_id=document_id,
+        uri=uri,
+        title=title,
+        collection=collection,
+        ordinal=ordinal,
+        span=Span(start, end),
+        lines=None if first is None else Lines(first, last),
+        page=page,
+        heading_path=tuple(json.loads(path)),
+        text=row[12],
+    )
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

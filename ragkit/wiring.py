@@ -1,0 +1,242 @@
+"""Builds the parts that settings ask for: who embeds, who writes, who reranks.
+
+Nothing here touches the network or loads a model; the parts do, when they are first used.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from ragkit import config
+from ragkit.chunking import CHUNKER
+from ragkit.config import Settings
+from ragkit.errors import ConfigError, FingerprintMismatch
+from ragkit.ports import ChatModel, Embedder, Reranker
+from ragkit.prompts import embedding_template
+from ragkit.providers.local import MiniLM
+from ragkit.types import Fingerprint, Model, WebSearch
+
+if TYPE_CHECKING:
+    from ragkit.providers.http import HttpClient
+
+# What a fingerprint holds, and the setting that asks for it.
+_ASKED_FOR = {
+    "embedding_model": "embedder",
+    "embedding_dimensions": "dimensions",
+    "document_template": "document_template",
+    "query_template": "query_template",
+    "chunk_tokens": "chunk_tokens",
+}
+
+
+class Wiring:
+    """The parts for one set of settings; made once, on demand."""
+
+    def __init__(self, settings: Settings, environ: Mapping[str, str]) -> None:
+        self.settings = settings
+        self._environ = environ
+
+    # --- who does what: the table of DESIGN 8 --------------------------------------------------
+
+    @property
+    def has_endpoint(self) -> bool:
+        return config.endpoint_configured(self.settings, self._environ)
+
+    def embedder(self, stored: Fingerprint | None) -> Embedder:
+        """Return the embedder of an existing index, or the one that settings give a new one.
+
+        Raises FingerprintMismatch where the settings ask for another than the index has.
+        """
+        if stored is None:
+            local = self.settings.embedder == "local" or (
+                self.settings.embedder == "auto" and not self.has_endpoint
+            )
+            return self.local if local else self._endpoint_embedder(0)
+        self._check(stored)
+        if stored.embedder == self.local.name:
+            return self.local
+        return self._endpoint_embedder(stored.dimensions, model=stored.embedder)
+
+    def _check(self, stored: Fingerprint) -> None:
+        """Refuse settings that the user made and the index can't follow: never a silent switch."""
+        settings = self.settings
+        is_local = stored.embedder == self.local.name
+        if settings.embedder != "auto" and (settings.embedder == "local") != is_local:
+            wanted = self.local.name if settings.embedder == "local" else settings.embedding_model
+            raise FingerprintMismatch(
+                stored.embedder, f"{wanted} ({settings.origin('embedder')})", hint=_MISMATCH_HINT
+            )
+        for name, part in _ASKED_FOR.items():
+            value, has = getattr(settings, name), getattr(stored, part)
+            if settings.origin(name) == "default" or value in (has, "", 0):
+                continue
+            raise FingerprintMismatch(
+                f"{part} {has!r}",
+                f"{name} {value!r} ({settings.origin(name)})",
+                hint=_MISMATCH_HINT,
+            )
+
+    def chat(self) -> ChatModel | None:
+        """Return the model that writes answers; None where sentences are quoted as they stand."""
+        settings = self.settings
+        if settings.chat == "none" or (settings.chat == "auto" and not self.has_endpoint):
+            return None
+        return self._endpoint_chat
+
+    @cached_property
+    def local(self) -> MiniLM:
+        return MiniLM()
+
+    def reranker(self) -> Reranker | None:
+        """Return what reads the best passages of an `ask` once more; None where it is off."""
+        return None if self.settings.rerank == "off" else self.local
+
+    def destination(self, embedder: Embedder) -> str:
+        """Return where texts go to be embedded; "" where they stay on this machine."""
+        return "" if embedder is self.local else self.settings.base_url
+
+    # --- the endpoint --------------------------------------------------------------------------
+
+    def models(self) -> list[Model]:
+        """Return what the endpoint lists. Raises ProviderError."""
+        from ragkit.providers.endpoint import list_models  # noqa: PLC0415 - httpx takes 0.1 s
+
+        return list_models(self._http)
+
+    def _endpoint_embedder(self, dimensions: int, *, model: str = "") -> Embedder:
+        from ragkit.providers.endpoint import EndpointEmbedder  # noqa: PLC0415 - as above
+
+        return EndpointEmbedder(
+            self._http,
+            model=model or self.settings.embedding_model,
+            dimensions=self.settings.embedding_dimensions,
+            known_dimensions=dimensions,
+        )
+
+    @cached_property
+    def _endpoint_chat(self) -> ChatModel:
+        from ragkit.providers.endpoint import EndpointChat  # noqa: PLC0415 - as above
+
+        memory = _Refusals(self._environ, self.settings.base_url)
+        return EndpointChat(
+            self._http,
+            model=self.settings.chat_model,
+            max_tokens=self.settings.max_answer_tokens,
+            temperature=self.settings.temperature,
+            refuses_web_search=memory.known(),
+            on_web_search_refused=memory.remember,
+        )
+
+    @cached_property
+    def _http(self) -> HttpClient:
+        from ragkit.providers.http import HttpClient, Timeouts  # noqa: PLC0415 - as above
+
+        settings = self.settings
+        if not self.has_endpoint:
+            raise ConfigError(
+                f"no key for {settings.base_url}",
+                hint=f"export {settings.api_key_env}=..., or use --embedder local and --chat none",
+            )
+        return HttpClient(
+            base_url=settings.base_url,
+            api_key=config.api_key(settings, self._environ).reveal(),
+            auth=settings.auth,
+            key_name=settings.api_key_env,
+            allow_http=settings.allow_http,
+            timeouts=Timeouts(total=settings.timeout_seconds),
+        )
+
+
+class Given:
+    """Parts that were handed in as objects, behind the same questions as `Wiring`."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        embedder: Embedder,
+        chat: ChatModel | None,
+        reranker: Reranker | None,
+    ) -> None:
+        self.settings = settings
+        self._embedder = embedder
+        self._chat = chat
+        self._reranker = reranker
+
+    def embedder(self, _stored: Fingerprint | None) -> Embedder:
+        return self._embedder
+
+    def chat(self) -> ChatModel | None:
+        return self._chat
+
+    def reranker(self) -> Reranker | None:
+        return self._reranker
+
+    def models(self) -> list[Model]:
+        return []
+
+    def destination(self, _embedder: Embedder) -> str:
+        return ""
+
+
+_MISMATCH_HINT = (
+    "leave that setting out to use the index as it is, or build another index with --db"
+)
+
+
+def new_fingerprint(settings: Settings, embedder: Embedder) -> Fingerprint:
+    """Return what a new index with this embedder is built with."""
+    family = embedding_template(embedder.name)
+    return Fingerprint(
+        embedder=embedder.name,
+        dimensions=embedder.dimensions,
+        document_template=settings.document_template or family.document,
+        query_template=settings.query_template or family.query,
+        chunker=CHUNKER,
+        chunk_tokens=settings.chunk_tokens,
+    )
+
+
+def web_search(settings: Settings) -> WebSearch:
+    """Return the options that a web search is made with."""
+    return WebSearch(
+        context_size=settings.web_context_size,
+        country=settings.web_country,
+        safesearch=settings.web_safesearch,
+        accept_language=settings.web_accept_language,
+    )
+
+
+class _Refusals:
+    """Remembers, in the user's cache folder, which endpoints know no `web_search`."""
+
+    def __init__(self, environ: Mapping[str, str], base_url: str) -> None:
+        home = environ.get("XDG_CACHE_HOME") or str(Path(environ.get("HOME", "~"), ".cache"))
+        self._path = Path(home).expanduser() / "ragkit" / "no-web-search.json"
+        self._host = urlsplit(base_url).netloc
+
+    def known(self) -> bool:
+        return self._host in self._read()
+
+    def remember(self) -> None:
+        hosts = sorted({*self._read(), self._host})
+        try:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            beside = self._path.with_suffix(f".{os.getpid()}")
+            beside.write_text(json.dumps(hosts), encoding="utf-8")
+            beside.replace(self._path)
+        except OSError:
+            return  # a cache that can't be written costs one refused request a run
+
+    def _read(self) -> list[str]:
+        try:
+            stored = json.loads(self._path.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return []
+        return [str(host) for host in stored] if isinstance(stored, list) else []

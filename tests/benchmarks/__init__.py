@@ -1,0 +1,1 @@
+"""Commands that print numbers; results with date, machine and command go to docs/benchmarks.md."""

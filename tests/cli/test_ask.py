@@ -1,0 +1,134 @@
+"""`ragkit ask` answers, or says that it can't."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from ragkit.cli import ask as ask_module
+from ragkit.types import Answer, AnswerEvent, Done, Gate, Retrieved, Sentence, Usage
+
+from .conftest import Ragkit
+
+QUESTION = "How long are umbrellas that are found on board kept?"
+UNANSWERABLE = "What is the boiling point of tungsten hexafluoride?"
+
+
+def test_an_answer_with_its_source(library: Ragkit) -> None:
+    """Sentences, then each citation's place and quote, then what kind of answer it is."""
+    call = library("ask", QUESTION)
+    assert call.code == 0
+    answer, _, sources = call.out.partition("\n\nSources\n")
+    assert "kept for ninety days" in answer
+    assert "[1] docs/harbour.md · Harbour office › Lost property · lines" in sources
+    assert '    "Umbrellas and bags that are found on board are kept for ninety days.' in sources
+    assert "(extractive: sentences quoted as they stand, no chat model)" in sources
+
+
+def test_the_words_of_the_question_are_joined(library: Ragkit) -> None:
+    """Quotes around the question are not needed, and stdin will do."""
+    quoted = library("ask", QUESTION).out
+    assert library("ask", *QUESTION.split()).out == quoted
+    assert library("ask", "-", stdin=QUESTION).out == quoted
+    assert library("ask", stdin=QUESTION + "\n").out == quoted
+
+
+def test_json(library: Ragkit) -> None:
+    """The object is the answer with the fields of DESIGN 9."""
+    body = library("ask", QUESTION, "--json").json
+    assert {"question", "state", "text", "citations", "web_sources", "hits", "removed"} <= set(body)
+    assert body["question"] == QUESTION
+    assert body["state"] == "grounded"
+    assert body["model"] == "extractive"
+
+
+def test_the_documents_do_not_hold_the_answer(library: Ragkit) -> None:
+    """It says so plainly, shows the nearest passages as such, and exits with 5."""
+    call = library("ask", UNANSWERABLE)
+    assert call.code == 5
+    assert call.out.startswith("Your documents don't hold the answer.\n")
+    assert "Sources" not in call.out
+    assert call.out.endswith("Not found in your documents.\n")
+    refused = library("ask", UNANSWERABLE, "--json")
+    assert (refused.code, refused.json["state"]) == (5, "not_found")
+
+
+def test_explain(library: Ragkit) -> None:
+    """--explain adds the gate's probability and a row for each hit."""
+    out = library("ask", QUESTION, "--explain", "--limit", "2").out
+    assert "The documents hold the answer with probability " in out
+    table = out.partition("\n#\t")[2].splitlines()
+    assert len(table) == 3
+    assert table[1].startswith("1\t")
+
+
+def test_filters(library: Ragkit) -> None:
+    """An answer comes from the documents that pass the filters."""
+    body = library("ask", QUESTION, "--path", "ferry.md", "--json").json
+    assert all(hit["uri"].endswith("ferry.md") for hit in body["hits"])
+
+
+@pytest.mark.parametrize("question", ["", "   "])
+def test_an_empty_question(library: Ragkit, question: str) -> None:
+    """There is nothing to answer: an error of usage."""
+    call = library("ask", question)
+    assert call.code == 2
+    assert "the question is empty" in call.err
+
+
+@pytest.mark.parametrize("question", ['" OR * NEAR(', "!!!", "a" * 5000])
+def test_an_odd_question(library: Ragkit, question: str) -> None:
+    """Any text is a question; at worst it has no answer."""
+    assert library("ask", "--", question).code in (0, 5)
+
+
+def test_an_endpoint_that_is_asked_for_but_not_configured(library: Ragkit) -> None:
+    """--chat endpoint without a key says which variable is missing."""
+    call = library("ask", QUESTION, "--chat", "endpoint")
+    assert call.code == 2
+    assert "TEMPICO_API_KEY" in call.err
+
+
+# --- events -------------------------------------------------------------------------------------
+
+
+def answer(**changes: object) -> Answer:
+    fields: dict[str, object] = {
+        "question": "q",
+        "state": "grounded",
+        "text": "",
+        "citations": (),
+        "web_sources": (),
+        "removed": (),
+        "hits": (),
+        "gate": Gate(0.5, ()),
+        "model": "kimi",
+        "usage": Usage(),
+    }
+    return Answer(**(fields | changes))  # type: ignore[arg-type]  # the fields of an Answer
+
+
+def test_sentences_are_shown_as_they_come(capsys: pytest.CaptureFixture[str]) -> None:
+    """Each is printed, cleaned, before the next one is asked for."""
+    seen = []
+
+    def events() -> Iterator[AnswerEvent]:
+        yield Retrieved((), Gate(0.5, ()))
+        yield Sentence("One.\x1b[2J [1]")
+        seen.append(capsys.readouterr().out)
+        yield Sentence(" Two. [2]")
+        seen.append(capsys.readouterr().out)
+        yield Done(answer())
+
+    ask_module._printed(events())
+    assert [*seen, capsys.readouterr().out] == ["One. [1]", " Two. [2]", "\n\n"]
+
+
+def test_what_comes_from_the_web_is_kept_apart(capsys: pytest.CaptureFixture[str]) -> None:
+    """The part from the web has a heading of its own."""
+    web = Sentence("It melts.", origin="web")
+    events: list[AnswerEvent] = [Sentence("It is grey. [1]"), web, Done(answer())]
+    ask_module._printed(iter(events))
+    shown = capsys.readouterr().out
+    assert shown == "It is grey. [1]\n\nFrom the web (unproven):\nIt melts.\n\n"

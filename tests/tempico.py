@@ -1,0 +1,448 @@
+"""A real HTTP server on loopback that speaks the Tempico API, and fails on demand.
+
+    with TempicoServer() as server:
+        server.reply = lambda body: "The answer is 42 [1]."
+        server.fail("/embeddings", Fault(status=503), times=2)
+        client = HttpClient(base_url=server.base_url, api_key=server.key)
+        ...
+        assert len(server.requests) == 3
+
+Vectors are made from hashed words and pieces of words: the same text always has the same vector,
+and texts that share words are near.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import socket
+import struct
+import threading
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from socketserver import ThreadingMixIn
+from typing import Any, Literal
+
+import numpy as np
+
+CHAT_MODEL = "kimi-k2.7-code:1t"
+EMBEDDING_MODEL = "embeddinggemma:300m"
+DIMENSIONS = 768
+PIECE_CHARS = 12  # of a delta of a streamed reply
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request as the server got it; header names are in lower case."""
+
+    method: str
+    path: str
+    headers: Mapping[str, str]
+    body: Any
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One wrong answer.
+
+    The answer is `pieces`, sent as they are, one write each, `pause_seconds` apart, and then the
+    connection is closed; or else `body`; or else the honest reply as changed by `edit`; or else
+    an error in OpenAI's shape with `message` and `code`.
+
+    `ending` says how it ends: "whole"; "cut", the honest reply is closed half way to its
+    Content-Length; "reset", a TCP reset half way; "hang", no answer at all, or none after
+    `pieces`; "silent", the connection is closed before any answer.
+    """
+
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    message: str = "made to fail"
+    code: str | None = None
+    body: bytes | None = None
+    edit: Callable[[Json], Any] | None = None
+    pieces: Sequence[bytes] = ()
+    pause_seconds: float = 0.0
+    content_type: str = "application/json"
+    ending: Literal["whole", "cut", "reset", "hang", "silent"] = "whole"
+
+
+def sse(*pieces: str | bytes, **options: Any) -> Fault:
+    """Return a stream of these bytes, as they are."""
+    raw = [piece.encode() if isinstance(piece, str) else piece for piece in pieces]
+    return Fault(pieces=raw, content_type="text/event-stream", **options)
+
+
+def html_page() -> Fault:
+    """Return the page of a captive portal, with status 200."""
+    page = b"<!DOCTYPE html><html><title>Welcome to the hotel</title></html>"
+    return Fault(body=page, content_type="text/html")
+
+
+class TempicoServer:
+    """The server. Its attributes may be changed while it runs.
+
+    `reply` writes what the chat model says, given the request. `web_sources`, as (url, title), are
+    cited by replies to requests that let the model search the web. The flags make it one of the
+    other servers that speak this API. What a script raises is raised again when the server ends.
+    """
+
+    def __init__(self) -> None:
+        self.key = "tk-test-0123456789abcdef"
+        self.requests: list[Request] = []
+        self.errors: list[Exception] = []
+        self.reply: Callable[[Json], str] = lambda body: "I have no script."
+        self.web_sources: list[tuple[str, str]] = []
+        self.models = [
+            model(CHAT_MODEL, ["chat"], context_window=262_144, max_output_tokens=65_536),
+            model(EMBEDDING_MODEL, ["embeddings"], context_window=2_048),
+        ]
+        self.lists_bare_models = False
+        self.knows_any_model = False
+        self.refuses_web_search = False
+        self.refuses_fields: set[str] = set()
+        self.ignores_dimensions = False
+        self.ignores_streaming = False
+        self.gives_unnormalised = False
+        self.gives_base64 = False
+        self.max_request_texts = 0
+        self.max_request_tokens = 0
+        self._faults: dict[str, list[Fault]] = {}
+        self._lock = threading.Lock()
+        self._http = _Server(("127.0.0.1", 0), _Handler, self)
+        self._thread = threading.Thread(target=self._http.serve_forever, args=(0.01,))
+
+    @property
+    def base_url(self) -> str:
+        return f"http://127.0.0.1:{self._http.server_address[1]}/v1"
+
+    def __enter__(self) -> TempicoServer:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._http.shutdown()
+        self._http.end_connections()
+        self._http.server_close()
+        self._thread.join()
+        if self.errors and exc[0] is None:
+            raise self.errors[0]
+
+    def fail(self, path: str, fault: Fault, *, times: int = 1) -> None:
+        """Answer the next requests to a path, such as "/embeddings", with a fault."""
+        with self._lock:
+            self._faults.setdefault(path, []).extend([fault] * times)
+
+    def requests_to(self, path: str) -> list[Request]:
+        return [request for request in self.requests if request.path == path]
+
+    def take_fault(self, path: str) -> Fault | None:
+        with self._lock:
+            waiting = self._faults.get(path)
+            return waiting.pop(0) if waiting else None
+
+    def record(self, request: Request) -> None:
+        with self._lock:
+            self.requests.append(request)
+
+
+class ApiError(Exception):
+    """An error of the contract, as OpenAI words it."""
+
+    def __init__(self, status: int, message: str, *, code: str | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.code = code
+
+    def to_dict(self) -> Json:
+        kind = "invalid_request_error" if self.status < 500 else "server_error"
+        error = {"message": str(self), "type": kind, "param": None, "code": self.code}
+        return {"error": error}
+
+
+def model(name: str, capabilities: list[str], **limits: int) -> Json:
+    """Return an entry of the list of models."""
+    return {
+        "id": name,
+        "object": "model",
+        "created": 0,
+        "owned_by": "tempicolabs",
+        "capabilities": capabilities,
+        **limits,
+    }
+
+
+def embedding_of(text: str, *, dimensions: int = DIMENSIONS) -> np.ndarray:
+    """Return the unit vector of a text: a sum of its words and of their pieces of 3 letters."""
+    vector = np.zeros(DIMENSIONS)
+    for word in re.findall(r"\w+", text.lower()):
+        padded = f"^{word}$"
+        _add_feature(vector, word, 1.0)
+        for start in range(len(padded) - 2):
+            _add_feature(vector, padded[start : start + 3], 0.3)
+    vector[0] += 1e-3  # a text without words has a direction too
+    vector = vector[:dimensions]
+    return vector / np.linalg.norm(vector)
+
+
+def _add_feature(vector: np.ndarray, feature: str, weight: float) -> None:
+    number = zlib.crc32(feature.encode())
+    vector[number % DIMENSIONS] += weight if number & 0x10000 else -weight
+
+
+def list_models(server: TempicoServer) -> Json:
+    bare = ("id", "object", "created", "owned_by")
+    shown = [
+        {name: value for name, value in entry.items() if name in bare}
+        if server.lists_bare_models
+        else entry
+        for entry in server.models
+    ]
+    return {"object": "list", "data": shown}
+
+
+def embeddings(server: TempicoServer, body: Json) -> Json:
+    check_model(server, body)
+    texts = [body["input"]] if isinstance(body["input"], str) else body["input"]
+    check_size(server, texts)
+    dimensions = DIMENSIONS if server.ignores_dimensions else body.get("dimensions", DIMENSIONS)
+    data = []
+    for index, text in enumerate(texts):
+        vector = embedding_of(text, dimensions=dimensions)
+        if server.gives_unnormalised:
+            vector = vector * 2.5
+        embedding: Any = vector.tolist()
+        if server.gives_base64 or body.get("encoding_format") == "base64":
+            embedding = base64.b64encode(vector.astype("<f4").tobytes()).decode()
+        data.append({"object": "embedding", "index": index, "embedding": embedding})
+    tokens = sum(count_tokens(text) for text in texts)
+    usage = {"prompt_tokens": tokens, "total_tokens": tokens}
+    return {"object": "list", "data": data, "model": body["model"], "usage": usage}
+
+
+def check_size(server: TempicoServer, texts: list[str]) -> None:
+    tokens = sum(count_tokens(text) for text in texts)
+    if server.max_request_texts and len(texts) > server.max_request_texts:
+        raise ApiError(413, f"batch size {len(texts)} > {server.max_request_texts}")
+    if server.max_request_tokens and tokens > server.max_request_tokens:
+        limit = server.max_request_tokens
+        message = f"Requested {tokens} tokens, max {limit} tokens per request"
+        raise ApiError(400, message, code="max_tokens_per_request")
+
+
+def count_tokens(text: str) -> int:
+    return len(text.split())
+
+
+def check_model(server: TempicoServer, body: Json) -> None:
+    known = {entry["id"] for entry in server.models}
+    if not server.knows_any_model and body.get("model") not in known:
+        message = f"The model `{body.get('model')}` does not exist"
+        raise ApiError(404, message, code="model_not_found")
+
+
+def check_fields(server: TempicoServer, body: Json) -> None:
+    unknown = set(server.refuses_fields)
+    if server.refuses_web_search:
+        unknown |= {"web_search", "web_search_options"}
+    for name in body:
+        if name in unknown:
+            raise ApiError(400, f"Unrecognized request argument supplied: {name}")
+
+
+def completion(server: TempicoServer, body: Json) -> Json:
+    """Return the whole reply; the stream is made of it."""
+    check_model(server, body)
+    check_fields(server, body)
+    text = server.reply(body)
+    message: Json = {"role": "assistant", "content": text}
+    if body.get("web_search", True) and server.web_sources:
+        message["annotations"] = [
+            {"type": "url_citation", "url_citation": {"url": url, "title": title}}
+            for url, title in server.web_sources
+        ]
+    prompt_tokens = sum(count_tokens(m["content"]) for m in body["messages"])
+    completion_tokens = count_tokens(text)
+    return {
+        "id": "chatcmpl-1",
+        "object": "chat.completion",
+        "created": 0,
+        "model": body["model"],
+        "choices": [{"index": 0, "message": message, "finish_reason": "stop"}],
+        "usage": {
+            "prompt_tokens": prompt_tokens,
+            "completion_tokens": completion_tokens,
+            "total_tokens": prompt_tokens + completion_tokens,
+        },
+    }
+
+
+def streamed(whole: Json, *, with_usage: bool) -> Iterator[bytes]:
+    """Yield the events of a reply, the first with a role and the last but [DONE] with usage."""
+
+    def event(choices: list[Json], **more: Any) -> bytes:
+        head = {"id": whole["id"], "object": "chat.completion.chunk", "created": 0}
+        chunk = {**head, "model": whole["model"], "choices": choices, **more}
+        return b"data: " + json.dumps(chunk).encode() + b"\n\n"
+
+    def delta(content: Json, finish_reason: str | None = None) -> list[Json]:
+        return [{"index": 0, "delta": content, "finish_reason": finish_reason}]
+
+    message = whole["choices"][0]["message"]
+    text = message["content"]
+    yield event(delta({"role": "assistant"}))
+    for start in range(0, len(text), PIECE_CHARS):
+        yield event(delta({"content": text[start : start + PIECE_CHARS]}))
+    if annotations := message.get("annotations"):
+        yield event(delta({"annotations": annotations}))
+    yield event(delta({}, finish_reason="stop"))
+    if with_usage:
+        yield event([], usage=whole["usage"])
+    yield b"data: [DONE]\n\n"
+
+
+class _Server(ThreadingMixIn, HTTPServer):
+    daemon_threads = False  # so that server_close() waits for all of them
+
+    def __init__(self, address: Any, handler: Any, api: TempicoServer) -> None:
+        super().__init__(address, handler)
+        self.api = api
+        self.stopping = threading.Event()
+        self.connections: set[socket.socket] = set()
+
+    def end_connections(self) -> None:
+        """Wake those that wait for a client's next request, or hang because they should."""
+        self.stopping.set()
+        for connection in list(self.connections):
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Stay quiet: clients that leave in the middle are what we test."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    server: _Server
+
+    def setup(self) -> None:
+        super().setup()
+        self.server.connections.add(self.connection)
+
+    def finish(self) -> None:
+        self.server.connections.discard(self.connection)
+        with suppress(OSError):
+            super().finish()
+
+    def log_message(self, *args: Any) -> None:
+        """Say nothing."""
+
+    def do_GET(self) -> None:
+        self._answer(None)
+
+    def do_POST(self) -> None:
+        raw = self.rfile.read(int(self.headers.get("content-length", 0)))
+        try:
+            self._answer(json.loads(raw))
+        except ValueError:
+            self._send_json(ApiError(400, "the body is not JSON").to_dict(), status=400)
+
+    def _answer(self, body: Any) -> None:
+        api = self.server.api
+        path = self.path.removeprefix("/v1")
+        headers = {name.lower(): value for name, value in self.headers.items()}
+        api.record(Request(self.command, path, headers, body))
+        fault = api.take_fault(path)
+        try:
+            if fault is None or fault.edit is not None or fault.ending in ("cut", "reset"):
+                self._honest(path, headers, body, fault)
+            else:
+                self._misbehave(fault)
+        except ApiError as error:
+            self._send_json(error.to_dict(), status=error.status)
+
+    def _honest(
+        self, path: str, headers: Mapping[str, str], body: Any, fault: Fault | None
+    ) -> None:
+        api = self.server.api
+        key = headers.get("x-api-key") or headers.get("authorization", "").removeprefix("Bearer ")
+        if key != api.key:
+            message = f"Incorrect API key provided: {key}."  # OpenAI shows a part of it
+            raise ApiError(401, message, code="invalid_api_key")
+        if path == "/models":
+            reply = list_models(api)
+        elif path == "/embeddings":
+            reply = embeddings(api, body)
+        elif path == "/chat/completions":
+            reply = completion(api, body)
+        else:
+            raise ApiError(404, f"Unknown request URL: {self.command} {self.path}")
+        if fault is not None and fault.edit is not None:
+            reply = fault.edit(reply)
+        if fault is not None and fault.ending in ("cut", "reset"):
+            self._break_off(json.dumps(reply).encode(), fault)
+        elif path == "/chat/completions" and body.get("stream") and not api.ignores_streaming:
+            with_usage = bool(body.get("stream_options", {}).get("include_usage"))
+            self._send_stream(streamed(reply, with_usage=with_usage))
+        else:
+            self._send_json(reply)
+
+    def _misbehave(self, fault: Fault) -> None:
+        if fault.ending == "silent":
+            self.close_connection = True
+            return
+        if fault.pieces:
+            self._send_pieces(fault)
+        if fault.ending == "hang":
+            self._wait(60)
+            self.close_connection = True
+        elif not fault.pieces:
+            error = ApiError(fault.status, fault.message, code=fault.code).to_dict()
+            body = json.dumps(error).encode() if fault.body is None else fault.body
+            self._send(fault.status, body, {"content-type": fault.content_type, **fault.headers})
+
+    def _send_pieces(self, fault: Fault) -> None:
+        self._start(fault.status, {"content-type": fault.content_type, **fault.headers})
+        self.close_connection = True
+        for piece in fault.pieces:
+            self.wfile.write(piece)
+            if fault.pause_seconds:
+                self._wait(fault.pause_seconds)
+
+    def _break_off(self, body: bytes, fault: Fault) -> None:
+        self._start(200, {"content-type": "application/json", "content-length": str(len(body))})
+        self.wfile.write(body[: len(body) // 2])
+        self.close_connection = True
+        if fault.ending == "reset":
+            # A linger time of 0 makes close() send a reset instead of the end of the stream.
+            no_linger = struct.pack("ii", 1, 0)
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, no_linger)
+            self.connection.close()
+
+    def _send_stream(self, events: Iterator[bytes]) -> None:
+        self._start(200, {"content-type": "text/event-stream", "transfer-encoding": "chunked"})
+        for event in events:
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(event), event))
+        self.wfile.write(b"0\r\n\r\n")
+
+    def _send_json(self, data: Any, *, status: int = 200) -> None:
+        self._send(status, json.dumps(data).encode(), {"content-type": "application/json"})
+
+    def _send(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:
+        self._start(status, {**headers, "content-length": str(len(body))})
+        self.wfile.write(body)
+
+    def _start(self, status: int, headers: Mapping[str, str]) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+
+    def _wait(self, seconds: float) -> None:
+        self.server.stopping.wait(seconds)

@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, HTTPServer
-from socketserver import ThreadingMixIn
+from socketserver import TCPServer, ThreadingMixIn
 from typing import Any, Literal
 
 import numpy as np
@@ -315,6 +315,10 @@ class _Server(ThreadingMixIn, HTTPServer):
         self.stopping = threading.Event()
         self.connections: set[socket.socket] = set()
 
+    def server_bind(self) -> None:
+        """Bind without asking DNS for our own name, as HTTPServer does."""
+        TCPServer.server_bind(self)
+
     def end_connections(self) -> None:
         """Wake those that wait for a client's next request, or hang because they should."""
         self.stopping.set()
@@ -366,6 +370,12 @@ class _Handler(BaseHTTPRequestHandler):
                 self._misbehave(fault)
         except ApiError as error:
             self._send_json(error.to_dict(), status=error.status)
+        except OSError:
+            self.close_connection = True  # the client left, which is what some tests are about
+        except Exception as error:  # noqa: BLE001 - a broken script must fail the test
+            api.errors.append(error)
+            failure = ApiError(501, f"the script of this test failed: {error!r}")
+            self._send_json(failure.to_dict(), status=failure.status)
 
     def _honest(
         self, path: str, headers: Mapping[str, str], body: Any, fault: Fault | None

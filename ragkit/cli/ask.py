@@ -61,16 +61,18 @@ def ask(
 
 def _printed(events: Iterator[AnswerEvent]) -> Answer:
     """Print the sentences as they come, each flushed, and return the answer."""
-    origin = ""
+    origin, gap = "", ""
     for event in events:
         if isinstance(event, Sentence):
+            text = clean(event.text)
             if event.origin != origin:
-                click.echo(_change(origin, event.origin), nl=False)
+                gap, text = _change(origin, event.origin), text.lstrip()
                 origin = event.origin
-            click.echo(clean(event.text), nl=False)  # echo flushes
+            shown = text.rstrip()
+            click.echo(gap + shown, nl=False)  # echo flushes
+            gap = text[len(shown) :]  # waits: after the last sentence it would be an empty line
         elif isinstance(event, Done):
-            shown = "" if origin else "Your documents don't hold the answer."
-            click.echo(f"{shown}\n")
+            click.echo("\n" if origin else "Your documents don't hold the answer.\n")
             return event.answer
     raise AssertionError("a stream of answer events ends with Done")
 

@@ -21,7 +21,7 @@ LEVELS = (logging.CRITICAL, logging.INFO, logging.DEBUG)
 # They print headers and bodies at DEBUG, the key among them.
 QUIET = ("httpx", "httpcore")
 
-_HEADER = re.compile(r"(?i)(bearer\s+|x-api-key\W+)[^\s'\",]+")
+_HEADER = re.compile(r"(?i)(bearer\s+|x-api-key\W+(?:b['\"])?)[^\s'\",]+")
 
 
 class Redacted(logging.Formatter):

@@ -32,7 +32,6 @@ from ragkit.types import (
 EXTRACTIVE = "extractive"  # the name that the answerer without a chat model gives as its model
 SNIPPET_LINES = 3
 SNIPPET_CHARACTERS = 400  # on a pipe, where lines are as long as the document has them
-LISTS = ("lexical", "semantic")
 
 # What JSON leaves as it is and a terminal may obey: C1 controls, line and bidi marks.
 _UNSAFE_IN_JSON = re.compile(r"[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
@@ -83,19 +82,36 @@ def hits(found: Sequence[Hit], query: str, *, explain: bool) -> str:
     return "\n\n".join(blocks)
 
 
-def _lists_of(hit: Hit) -> str:
-    return " · ".join(
-        f"{each}: rank {hit.ranks[each]}, score {hit.scores[each]:.3f}"
-        if each in hit.scores
-        else f"{each}: rank {hit.ranks[each]}"
-        for each in hit.ranks
+def _judges(found: Sequence[Hit]) -> list[str]:
+    """Return the lists, and the reranker where there was one, that have a say in these hits."""
+    return sorted({name for hit in found for name in (*hit.ranks, *hit.scores)})
+
+
+def _said(hit: Hit, judge: str) -> tuple[str, str]:
+    """Return the rank and the score that a judge gave, "-" where it gave none."""
+    return (
+        str(hit.ranks.get(judge, "-")),
+        f"{hit.scores[judge]:.3f}" if judge in hit.scores else "-",
     )
 
 
-def _snippet(chunk: Chunk, query: str) -> str:
+def _lists_of(hit: Hit) -> str:
+    said = {judge: _said(hit, judge) for judge in _judges([hit])}
+    return " · ".join(
+        f"{judge}: rank {rank}, score {score}" for judge, (rank, score) in said.items()
+    )
+
+
+def _body(chunk: Chunk) -> list[str]:
+    """Return the lines of a passage that say something its place doesn't say already."""
     lines = [line for line in clean(chunk.text).splitlines() if line.strip()]
     if len(lines) > 1 and chunk.heading_path and lines[0].strip("# ") == chunk.heading_path[-1]:
-        del lines[0]  # it stands in the place already
+        return lines[1:]
+    return lines
+
+
+def _snippet(chunk: Chunk, query: str) -> str:
+    lines = _body(chunk)
     if on_terminal():
         shown = indented("\n".join(lines), indent="   ").splitlines()
         return _highlighted("\n".join(shown[:SNIPPET_LINES]), query)
@@ -138,13 +154,14 @@ def answer_end(answer: Answer, *, show_removed: bool) -> str:
         parts.append("The nearest passages, which do not answer it:\n" + nearest)
     if answer.removed:
         parts.append(_removed(answer, in_full=show_removed))
-    parts.append(styled(state_words(answer), dim=True))
+    if answer.state != "not_found":  # that was said in place of the answer
+        parts.append(styled(state_words(answer), dim=True))
     return "\n\n".join(parts)
 
 
 def _nearest(hit: Hit) -> str:
     room = width() - 4 if on_terminal() else 160
-    return f"- {chunk_place(hit.chunk)}\n  {shortened(hit.chunk.text, room)}"
+    return f"- {chunk_place(hit.chunk)}\n  {shortened(' '.join(_body(hit.chunk)), room)}"
 
 
 def _removed(answer: Answer, *, in_full: bool) -> str:
@@ -160,8 +177,6 @@ def _removed(answer: Answer, *, in_full: bool) -> str:
 
 def state_words(answer: Answer) -> str:
     """Say in a sentence what kind of answer this is, and who wrote it."""
-    if answer.state == "not_found":
-        return "Not found in your documents."
     if answer.state == "web":
         return f"Answer from the web, by {one_line(answer.model)}: your documents prove none of it."
     if answer.model == EXTRACTIVE:
@@ -177,17 +192,11 @@ def explanation(gate: Gate, found: Sequence[Hit]) -> str:
     """Return what the gate thinks, and what each list says of each hit."""
     lines = [f"The documents hold the answer with probability {gate.probability:.2f}."]
     lines += [f"- {one_line(reason)}" for reason in gate.reasons]
-    heads = ("#", "score", *(f"{each} {what}" for each in LISTS for what in ("rank", "score")))
-    rows = [(*heads, "passage")]
+    judges = _judges(found)
+    heads = [f"{judge} {what}" for judge in judges for what in ("rank", "score")]
+    rows = [("#", "score", *heads, "passage")]
     for rank, hit in enumerate(found, start=1):
-        cells = [
-            cell
-            for each in LISTS
-            for cell in (
-                str(hit.ranks.get(each, "-")),
-                f"{hit.scores[each]:.3f}" if each in hit.scores else "-",
-            )
-        ]
+        cells = [cell for judge in judges for cell in _said(hit, judge)]
         rows.append((str(rank), f"{hit.score:.3f}", *cells, chunk_place(hit.chunk)))
     return "\n".join(lines) + ("\n\n" + table(rows) if found else "")
 

@@ -13,14 +13,25 @@ RUNNING_PAGES = 4
 RUNNING_LINES = 3  # how many lines at the top and at the bottom of a page are looked at
 CELL_CHARACTERS = 40
 CELL_LINES = 4
+ROW_CHARACTERS = 70  # of a row with one figure; a line of a table of contents may be longer
+LABEL_CHARACTERS = 60
 
 _DIGITS = re.compile(r"\d+")
-_LEADERS = re.compile(r"(?:[ \t]*[.·…_]){4,}")
+_LEADERS = re.compile(r"(?:[ \t]*[.·…_]){4,}[ \t]*")
+_ENTRY = re.compile(r".* \.\.\. \S{1,6}")  # of a table of contents, its leaders cut short
 _VALUE = re.compile(
     r"[-–−+(]?[$€£¥]?[-–−+(]?\d(?:[\d,.']*\d)?\)?[%x]?\)?|[—–-]|\)?%|N/?A|[$€£¥]\(?|\)|bps|pts"
 )
 _DIGIT_VALUE = re.compile(r"[^A-Za-z]*\d")
-_ENDING_VALUE = re.compile(r"[^.!?]*\s[~<>≤≥±$€£]?\d[\d,.:/]*(?:\s?[^\s.,;]{1,12}){0,2}")
+_ENDING_VALUE = re.compile(r"[^\W\d_].*\s[~<>≤≥±$€£]?\d[\d,.:/]*(?:\s?[^\s.,;]{1,12}){0,2}")
+_ENDING_PAGE = re.compile(r".*\s\d{1,3}")
+_FOOTNOTE_MARKS = re.compile(r"(?:\(\d{1,2}\)|[®™*†‡§\s])+")
+_YEAR = re.compile(r"(?:19|20)\d\d")
+_DATED = re.compile(
+    r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|three|six|nine|twelve|year|quarter|fiscal)",
+    re.IGNORECASE,
+)
+_PERIOD = re.compile(r"\b(?:19|20)\d\d\b|\b[Ee]nded\b|%")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +63,10 @@ def assemble(pieces: Sequence[Line]) -> list[Line]:
     PDFium ends a line at every superscript and at every cell of several lines.
     """
     lines: list[Line] = []
-    for piece in pieces:
-        if not piece.text.strip():
-            continue
-        piece = replace(piece, text=_LEADERS.sub(" ... ", piece.text.strip()))
+    for raw in pieces:
+        if not raw.text.strip() or _FOOTNOTE_MARKS.fullmatch(raw.text):
+            continue  # marks that were printed apart have lost their word
+        piece = replace(raw, text=_LEADERS.sub(" ... ", raw.text.strip()))
         if lines and _on_one_line(lines[-1], piece):
             lines[-1] = _joined(lines[-1], piece)
         elif lines and (cells := _cells_before(lines, piece)):
@@ -66,6 +77,27 @@ def assemble(pieces: Sequence[Line]) -> list[Line]:
         else:
             lines.append(piece)
     return lines
+
+
+def join_wrapped_rows(lines: Sequence[Line]) -> list[Line]:
+    """Put the first line of a wrapped label before the line with its figures."""
+    joined: list[Line] = []
+    for line in lines:
+        if joined and _values(line.text) >= 2 and _is_label_of(joined[-1], line):
+            joined[-1] = replace(_joined(joined[-1], line, space=" "), cells_left=-1.0)
+        else:
+            joined.append(line)
+    return joined
+
+
+def _is_label_of(above: Line, line: Line) -> bool:
+    if _values(above.text) or above.hyphenated or above.cells_left >= 0:
+        return False
+    if not _near(above, line) or abs(above.left - line.left) > 2 * line.height:
+        return False
+    if line.text[0].islower():
+        return len(above.text) >= LABEL_CHARACTERS // 2 and not above.text.endswith((".", ":"))
+    return not line.text[0].isalpha() and above.text.endswith((" and", " of", " to", ","))
 
 
 def _on_one_line(line: Line, piece: Line) -> bool:
@@ -162,11 +194,18 @@ def _numbered(edges: list[list[Line]]) -> set[str]:
 
 def table_rows(lines: Sequence[Line]) -> list[str]:
     """Say of each line whether it is a "row" of a table, its "header" or "" for neither."""
-    kinds = ["row" if _values(line.text) >= 2 else "" for line in lines]
+    kinds = [_kind(line.text) for line in lines]
     _mark_single_values(lines, kinds)
+    _mark_column_heads(lines, kinds)
     _mark_labels(lines, kinds)
     _mark_headers(lines, kinds)
     return kinds
+
+
+def _kind(text: str) -> str:
+    if _values(text) >= 2:
+        return "header" if all(map(_YEAR.fullmatch, text.split())) else "row"
+    return "row" if _ENTRY.fullmatch(text) else ""
 
 
 def _values(text: str) -> int:
@@ -175,7 +214,7 @@ def _values(text: str) -> int:
     count = 0
     while tokens and _VALUE.fullmatch(tokens[-1]):
         count += bool(_DIGIT_VALUE.match(tokens.pop()))
-    dashes = sum(token in "—–-" for token in text.split()[len(tokens) :])
+    dashes = sum(word in "—–-" for word in text.split()[len(tokens) :])
     return count + dashes if count else 0
 
 
@@ -183,7 +222,8 @@ def _mark_single_values(lines: Sequence[Line], kinds: list[str]) -> None:
     """Mark runs of three or more short lines that begin at one edge and end with a figure."""
     run: list[int] = []
     for number, line in enumerate(lines):
-        fits = len(line.text) <= 70 and bool(_ENDING_VALUE.fullmatch(line.text))
+        pattern = _ENDING_VALUE if len(line.text) <= ROW_CHARACTERS else _ENDING_PAGE
+        fits = len(line.text) <= 2 * ROW_CHARACTERS and bool(pattern.fullmatch(line.text))
         if run and not (fits and _same_row_style(lines[run[-1]], line)):
             _mark(kinds, run)
             run = []
@@ -206,16 +246,31 @@ def _same_row_style(above: Line, below: Line) -> bool:
     )
 
 
+def _mark_column_heads(lines: Sequence[Line], kinds: list[str]) -> None:
+    """Mark cells with dates a few lines above a row: "June 25, 2022 | June 26, 2021"."""
+    for number, line in enumerate(lines):
+        below = kinds[number + 1 : number + CELL_LINES]
+        cells = line.cells_left >= 0 or _DATED.match(line.text)
+        dated = cells and len(_PERIOD.findall(line.text)) >= 2 and not line.text.endswith(".")
+        if dated and not kinds[number] and "row" in below:
+            kinds[number] = "header"
+
+
 def _mark_labels(lines: Sequence[Line], kinds: list[str]) -> None:
-    """Mark short lines with rows above and below them: "Cost of sales:"."""
-    for number in range(1, len(lines) - 1):
-        if kinds[number - 1] and not kinds[number]:
-            below = kinds[number + 1] or (number + 2 < len(lines) and kinds[number + 2])
-            line = lines[number]
-            short = len(line.text) <= 60 and not line.text.endswith(".")
-            near = abs(lines[number - 1].top - line.top) < 4 * line.height
-            if below and short and near and line.style != "bold":
-                kinds[number] = "row"
+    """Mark the short lines that belong to the rows around them: "Cost of sales:"."""
+    for number in range(len(lines) - 2, -1, -1):
+        line, below = lines[number], lines[number + 1]
+        if kinds[number] or line.text.endswith("."):
+            continue
+        ends_open = line.text.endswith(":") and len(line.text) <= 2 * LABEL_CHARACTERS
+        short = len(line.text) <= LABEL_CHARACTERS and line.style != "bold"
+        inside = number > 0 and kinds[number - 1] and _near(lines[number - 1], line)
+        if _near(line, below) and kinds[number + 1] and (ends_open or (short and inside)):
+            kinds[number] = "row"
+
+
+def _near(above: Line, below: Line) -> bool:
+    return 0 < above.top - below.top < CELL_LINES * below.height
 
 
 def _mark_headers(lines: Sequence[Line], kinds: list[str]) -> None:
@@ -224,27 +279,23 @@ def _mark_headers(lines: Sequence[Line], kinds: list[str]) -> None:
         if below != "row" or above:
             continue
         at = number
+        if at and kinds[at - 1] == "row" and _is_header(lines[at], lines[at + 1]):
+            kinds[at] = "row" if _near(lines[at - 1], lines[at]) else "header"
+            continue
         while at >= 0 and number - at < CELL_LINES and not kinds[at]:
             if not _is_header(lines[at], lines[at + 1]):
                 break
             kinds[at] = "header"
             at -= 1
-        if at < number and number - at == 1 and lines[number].text.endswith(":"):
-            kinds[number] = "row"
 
 
 def _is_header(line: Line, below: Line) -> bool:
-    if line.top - below.top > 4 * line.height or len(line.text) > 120:
+    if not _near(line, below) or len(line.text) > 2 * LABEL_CHARACTERS:
         return False
     if line.text.endswith((".", ";", ",")):
         return False
-    if line.cells_left >= 0:
+    if line.cells_left >= 0 or len(_PERIOD.findall(line.text)) >= 2:
         return True
-    dates = len(re.findall(r"\b(?:19|20)\d\d\b|\bEnded\b|\bended\b|%", line.text))
-    return dates >= 2 or (
-        line.style == "bold"
-        and below.style != "bold"
-        and line.left >= below.left
-        and line.right >= 0.7 * below.right
-        and len(line.text.split()) >= 2
-    )
+    spread = line.left >= below.left and line.right >= 0.7 * below.right
+    bold = line.style == "bold" and below.style != "bold"
+    return bold and spread and len(line.text.split()) >= 2

@@ -100,7 +100,7 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class ErrorReply:
-    """What an endpoint says of a failure. The text holds no key and no control characters."""
+    """What an endpoint says of a failure, on one line and without the key, header values too."""
 
     status: int
     headers: Mapping[str, str]
@@ -132,12 +132,16 @@ class ErrorReply:
             code = " ".join(str(error[key]) for key in ("code", "type") if error.get(key))
             if param := error.get("param"):
                 text = f"{_as_text(text)} (param {param})"
-        shown = _printable(secret.scrub(_as_text(text)))[:DETAIL_CHARS]
-        return cls(status, headers or {}, shown, secret.scrub(code))
+
+        def clean(words: str) -> str:
+            return _printable(secret.scrub(words))[:DETAIL_CHARS]
+
+        clean_headers = {name.lower(): clean(value) for name, value in (headers or {}).items()}
+        return cls(status, clean_headers, clean(_as_text(text)), clean(code))
 
     @property
     def request_id(self) -> str:
-        return _printable(self.headers.get("x-request-id", ""))[:100]
+        return self.headers.get("x-request-id", "")[:100]
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +221,7 @@ def _error(reply: ErrorReply, call: Call, *, wait: float) -> ProviderError:
     if status in TRANSIENT_STATUSES or status >= 500:
         return ProviderUnavailable(said, status=status, request_id=request_id)
     if 300 <= status < 400:
-        target = _printable(reply.headers.get("location", ""))[:MESSAGE_CHARS] or "nowhere"
+        target = reply.headers.get("location", "")[:MESSAGE_CHARS] or "nowhere"
         return ProviderError(
             f"{call.where} answered {status}, a redirect to {target}",
             hint="redirects are not followed, the key would go along: correct the base URL",

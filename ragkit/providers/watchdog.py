@@ -64,7 +64,8 @@ class Watchdog:
 
     def _watch(self) -> None:
         while (left := self._deadline - self._clock()) > 0:
-            if self._finished.wait(left):
+            # No longer than the idle time: the first piece may move the deadline nearer meanwhile.
+            if self._finished.wait(min(left, self._patience.idle)):
                 return
         self.fired = True
         if self._connection is not None:

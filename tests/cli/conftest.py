@@ -101,7 +101,7 @@ def library_index(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         clear_environment(patch, root)
         patch.chdir(root)
-        assert run(["ingest", "docs", "--quiet"]) == 0
+        assert run(["ingest", "docs", "--quiet", "--chunk-tokens", "60"]) == 0
     return root
 
 

@@ -8,10 +8,12 @@ import pytest
 
 from ragkit.cli import ask as ask_module
 from ragkit.types import Answer, AnswerEvent, Done, Gate, Retrieved, Sentence, Usage
+from tests.tempico import TempicoServer
 
 from .conftest import Ragkit
 
 QUESTION = "How long are umbrellas that are found on board kept?"
+GUESS = "It boils at 17 degrees."
 UNANSWERABLE = "What is the boiling point of tungsten hexafluoride?"
 
 
@@ -21,7 +23,7 @@ def test_an_answer_with_its_source(library: Ragkit) -> None:
     assert call.code == 0
     answer, _, sources = call.out.partition("\n\nSources\n")
     assert "kept for ninety days" in answer
-    assert "[1] docs/harbour.md · Harbour office › Lost property · lines" in sources
+    assert "[1] docs/harbour.md · Harbour office › Lost property · line 9\n" in sources
     assert '    "Umbrellas and bags that are found on board are kept for ninety days.' in sources
     assert "(extractive: sentences quoted as they stand, no chat model)" in sources
 
@@ -47,9 +49,11 @@ def test_the_documents_do_not_hold_the_answer(library: Ragkit) -> None:
     """It says so plainly, shows the nearest passages as such, and exits with 5."""
     call = library("ask", UNANSWERABLE)
     assert call.code == 5
-    assert call.out.startswith("Your documents don't hold the answer.\n")
+    assert call.out.startswith(
+        "Your documents don't hold the answer.\n\n"
+        "The nearest passages, which do not answer it:\n- docs/"
+    )
     assert "Sources" not in call.out
-    assert call.out.endswith("Not found in your documents.\n")
     refused = library("ask", UNANSWERABLE, "--json")
     assert (refused.code, refused.json["state"]) == (5, "not_found")
 
@@ -90,6 +94,54 @@ def test_an_endpoint_that_is_asked_for_but_not_configured(library: Ragkit) -> No
     assert "TEMPICO_API_KEY" in call.err
 
 
+# --- an endpoint --------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def endpoint(library: Ragkit, monkeypatch: pytest.MonkeyPatch) -> Iterator[TempicoServer]:
+    """Start an endpoint that knows the answer from the web, and configure it."""
+    assert library  # has cleared the environment
+    with TempicoServer() as server:
+        server.reply = lambda _body: GUESS
+        server.web_sources = [("https://example.org/wf6", "Tungsten hexafluoride")]
+        monkeypatch.setenv("TEMPICO_BASE_URL", server.base_url)
+        monkeypatch.setenv("TEMPICO_API_KEY", server.key)
+        yield server
+
+
+def test_an_answer_from_the_web(library: Ragkit, endpoint: TempicoServer) -> None:
+    """What the documents don't hold may come from the web: marked, with its sources, exit 0."""
+    call = library("ask", UNANSWERABLE)
+    assert call.code == 0
+    assert call.out.startswith(f"From the web (unproven):\n{GUESS}")
+    assert "- Tungsten hexafluoride\n  https://example.org/wf6" in call.out
+    assert "your documents prove none of it" in call.out
+    assert endpoint.requests_to("/chat/completions")[-1].body["web_search"] is True
+
+
+@pytest.mark.parametrize("options", [["--web", "never"], ["--chat", "none"]])
+def test_no_web_where_it_is_not_wanted(
+    library: Ragkit, endpoint: TempicoServer, options: list[str]
+) -> None:
+    """Without the web, or without a chat model, there is no answer, and no search."""
+    call = library("ask", UNANSWERABLE, *options)
+    assert call.code == 5
+    assert GUESS not in call.out
+    asked = endpoint.requests_to("/chat/completions")
+    assert all(request.body["web_search"] is False for request in asked)
+
+
+def test_a_wrong_key(
+    library: Ragkit, endpoint: TempicoServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The endpoint's refusal is one line with a hint, exit 3, and does not show the key."""
+    monkeypatch.setenv("TEMPICO_API_KEY", "tk-wrong-0123456789")
+    call = library("ask", UNANSWERABLE)
+    assert call.code == 3
+    assert "Traceback" not in call.err
+    assert "tk-wrong-0123456789" not in call.out + call.err
+
+
 # --- events -------------------------------------------------------------------------------------
 
 
@@ -111,13 +163,13 @@ def answer(**changes: object) -> Answer:
 
 def test_sentences_are_shown_as_they_come(capsys: pytest.CaptureFixture[str]) -> None:
     """Each is printed, cleaned, before the next one is asked for."""
-    seen = []
+    seen = []  # the white space after a sentence waits for the next one
 
     def events() -> Iterator[AnswerEvent]:
         yield Retrieved((), Gate(0.5, ()))
-        yield Sentence("One.\x1b[2J [1]")
+        yield Sentence("One.\x1b[2J [1] ")
         seen.append(capsys.readouterr().out)
-        yield Sentence(" Two. [2]")
+        yield Sentence("Two. [2]\n\n")
         seen.append(capsys.readouterr().out)
         yield Done(answer())
 

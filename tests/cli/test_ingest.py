@@ -41,7 +41,7 @@ def test_a_collection(ragkit: Ragkit, folder: Path) -> None:
 
 
 def test_a_file_that_fails(ragkit: Ragkit, folder: Path) -> None:
-    """It is named on stderr with the reason, the others are in the index, and the exit code is 1."""
+    """It is named on stderr with the reason, the others are in the index; the exit code is 1."""
     write_documents(folder / "docs")
     (folder / "docs" / "broken.pdf").write_bytes(b"%PDF-1.7\nnothing that makes a PDF")
     call = ragkit("ingest", "docs")

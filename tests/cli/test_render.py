@@ -165,7 +165,7 @@ def test_the_end_of_no_answer() -> None:
     answer = replace(ANSWER, state="not_found", text="", citations=())
     shown = render.answer_end(answer, show_removed=False)
     assert "The nearest passages, which do not answer it:\n- docs/ferry.md" in shown
-    assert shown.endswith("Not found in your documents.")
+    assert "Dogs have to be on a lead." in shown
 
 
 def test_the_explanation_shows_the_gate_and_the_lists() -> None:

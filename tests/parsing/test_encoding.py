@@ -1,0 +1,51 @@
+"""Encodings: what is believed, and in which order."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ragkit.parsing.encoding import decode
+
+
+@pytest.mark.parametrize(
+    "encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32", "utf-16-le", "utf-16-be"]
+)
+def test_unicode_is_found_with_and_without_mark(encoding: str) -> None:
+    """Marks are believed, and UTF-16 without one is known by its NULs."""
+    text = "Grüße aus Köln, and more of it.\n"
+    assert decode(text.encode(encoding)).text == text
+
+
+def test_few_bad_bytes_do_not_flip_the_encoding() -> None:
+    """Damaged UTF-8 stays UTF-8, the damage is replaced and counted."""
+    decoded = decode("Zwölf Boxkämpfer jagen Viktor".encode() + b"\xff" + "ö".encode())
+    assert decoded.encoding == "utf-8"
+    assert decoded.text == "Zwölf Boxkämpfer jagen Viktor\ufffdö"
+    assert decoded.warnings == ("1 unreadable character was replaced by U+FFFD",)
+
+
+def test_cut_last_character_does_not_flip_the_encoding() -> None:
+    """A file that ends inside a character is still UTF-8."""
+    decoded = decode(b"plain text and then cut \xe2\x82")
+    assert (decoded.encoding, decoded.text) == ("utf-8", "plain text and then cut \ufffd")
+
+
+def test_declared_encoding_comes_before_guessing() -> None:
+    """A declaration is used where the bytes are no UTF-8, but never UTF-16."""
+    data = "Привет, мир".encode("cp1251")
+    assert decode(data, declared="windows-1251").text == "Привет, мир"
+    assert decode("é".encode("cp1252") * 9, declared="utf-16").text == "é" * 9
+
+
+def test_spanish_is_not_taken_for_polish() -> None:
+    """cp1252 is preferred over cp1250 where no letter says otherwise."""
+    text = "La niña comió una piña en el jardín. Mañana volverá con su tía. " * 3
+    assert decode(text.encode("cp1252")).text == text
+
+
+@given(st.binary())
+def test_any_bytes_are_decoded(data: bytes) -> None:
+    """Decoding never fails."""
+    assert isinstance(decode(data).text, str)

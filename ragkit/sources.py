@@ -8,6 +8,7 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from ragkit.errors import DocumentError
@@ -116,25 +117,30 @@ def read(file: SourceFile, *, max_bytes: int = MAX_BYTES) -> bytes:
     Raises DocumentError with the code "vanished", "unreadable", "special", "too-large" or "empty".
     """
     try:
-        # A fifo that took the file's place would block a plain open.
-        descriptor = os.open(file.path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
-        with open(descriptor, "rb") as stream:  # noqa: PTH123  a descriptor, not a path
-            status = os.fstat(descriptor)
-            if not stat.S_ISREG(status.st_mode):
-                raise DocumentError(file.uri, "this is not a regular file", code="special")
-            data = b"" if status.st_size > max_bytes else stream.read(max_bytes + 1)
+        with _opened(file) as stream:
+            size = os.fstat(stream.fileno()).st_size
+            data = b"" if size > max_bytes else stream.read(max_bytes + 1)
     except FileNotFoundError as exc:
         raise DocumentError(file.uri, "the file is gone", code="vanished") from exc
     except OSError as exc:
         message = f"the file can't be read: {exc.strerror}"
         hint = "check its permissions"
         raise DocumentError(file.uri, message, hint=hint, code="unreadable") from exc
-    if max(len(data), status.st_size) > max_bytes:
-        message = f"the file has {status.st_size:,} bytes, more than {max_bytes:,} are not read"
+    if max(len(data), size) > max_bytes:
+        message = f"the file has {max(len(data), size):,} bytes; the limit is {max_bytes:,}"
         raise DocumentError(file.uri, message, hint="split it into parts", code="too-large")
     if not data:
         raise DocumentError(file.uri, "the file is empty", code="empty")
     return data
+
+
+def _opened(file: SourceFile) -> BinaryIO:
+    """Open a regular file; a fifo that took its place would block a plain open."""
+    descriptor = os.open(file.path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise DocumentError(file.uri, "this is not a regular file", code="special")
+    return open(descriptor, "rb")  # noqa: PTH123  a descriptor; the caller closes it
 
 
 # --- walking -----------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ import base64
 import json
 import re
 import socket
+import ssl
 import struct
 import threading
 import zlib
@@ -24,6 +25,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from socketserver import TCPServer, ThreadingMixIn
 from typing import Any, Literal
 
@@ -89,10 +91,11 @@ class TempicoServer:
 
     `reply` writes what the chat model says, given the request. `web_sources`, as (url, title), are
     cited by replies to requests that let the model search the web. The flags make it one of the
-    other servers that speak this API. What a script raises is raised again when the server ends.
+    other servers that speak this API. With `certificate`, a file that holds its key too, it speaks
+    https. What a script raises is raised again when the server ends.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, certificate: Path | None = None) -> None:
         self.key = "tk-test-0123456789abcdef"
         self.requests: list[Request] = []
         self.errors: list[Exception] = []
@@ -115,11 +118,16 @@ class TempicoServer:
         self._faults: dict[str, list[Fault]] = {}
         self._lock = threading.Lock()
         self._http = _Server(("127.0.0.1", 0), _Handler, self)
+        self._scheme = "http" if certificate is None else "https"
+        if certificate is not None:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            self._http.socket = context.wrap_socket(self._http.socket, server_side=True)
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.01,))
 
     @property
     def base_url(self) -> str:
-        return f"http://127.0.0.1:{self._http.server_address[1]}/v1"
+        return f"{self._scheme}://127.0.0.1:{self._http.server_address[1]}/v1"
 
     def __enter__(self) -> TempicoServer:
         self._thread.start()

@@ -62,7 +62,8 @@ def _blocks(lines: list[Line]) -> list[tuple[Line, Line]]:
         stop = starts[number + 1] if number + 1 < len(starts) else len(lines)
         piece = lines[start:stop]
         if piece[-1].end - piece[0].start > BLOCK_CHARACTERS:
-            inner = _starts(piece, indent=_body_indent(piece))
+            members = _starts(piece, indent=_body_indent(piece))
+            inner = [0, *(first for first in members if first > 1)]
         else:
             inner = [0]
         for index, first in enumerate(inner):
@@ -102,7 +103,7 @@ def _begins_block(words: str, *, blank_before: bool) -> bool:
 
 def _with_comments(lines: list[Line], number: int, *, above: int) -> int:
     """Return the first of the decorators and comments that stand right above a line."""
-    while number - 1 > above and _ATTACHED.match(lines[number - 1].text.lstrip()):
+    while number - 1 >= above and _ATTACHED.match(lines[number - 1].text.lstrip()):
         number -= 1
     return number
 

@@ -20,8 +20,10 @@ _NUL_SHARE = (
     0.7  # of every other byte: Latin text in UTF-16 has NULs at one parity, few at the other
 )
 
-# Letters of Polish, Czech, Slovak, Hungarian and Romanian that cp1252 doesn't have.
-_CENTRAL_EUROPEAN = re.compile("[ĄąĆćĘęŁłŃńŚśŹźŻżĎďĚěŇňŘřŤťŮůĹĺĽľŔŕŐőŰűĂăŞşŢţĐđČč]")
+# What cp1250 makes of text in cp1252 looks like Polish or Czech: ñ becomes ń, è becomes č. These
+# tell that it is: letters inside a word that would be symbols in cp1252, Czech and Hungarian pairs.
+_INSIDE_WORD = re.compile(r"[^\W\d_][ąłśżźťľşĄŁŚŻŹŤĽŞ][^\W\d_]")
+_PAIRS = ((frozenset("řěů"), frozenset("šž")), (frozenset("őű"), frozenset("öü")))
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +122,13 @@ def _guess(data: bytes) -> str:
     guess = best.encoding if best else ""
     if guess in ("", "ascii", "utf_8"):
         return "cp1252"
-    if guess == "cp1250" and not _CENTRAL_EUROPEAN.search(data.decode("cp1250", "replace")):
+    if guess == "cp1250" and not _is_central_european(data[:SAMPLE_BYTES].decode(guess, "replace")):
         return "cp1252"  # 10 of its 19 misses were Spanish cp1252, see parsing.md A4
     return guess
+
+
+def _is_central_european(text: str) -> bool:
+    letters = frozenset(text)
+    return bool(_INSIDE_WORD.search(text)) or any(
+        letters & some and letters & others for some, others in _PAIRS
+    )

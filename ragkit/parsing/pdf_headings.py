@@ -13,7 +13,7 @@ HEADING_CHARACTERS = 120
 HEADING_WORDS = 16
 HEADING_LINES = 3
 HEADING_SIZE = 1.15  # times the body's
-HEADING_SHARE = 0.25  # of a document's lines: more "headings" than this are none
+HEADING_SHARE = 0.2  # of a document's characters: more "headings" than this are none
 OUTLINE_SHARE = 0.5  # of the outline found on its pages, for the outline alone to be believed
 COVER_PAGES = 5  # from so many pages on, what is set only on the first like nowhere else is cover
 PARAGRAPH_CHARACTERS = 50
@@ -129,7 +129,8 @@ def _from_fonts(
         for at, line in enumerate(page):
             if not kinds[number][at] and _is_heading(page, kinds[number], at, body):
                 styles[number, at] = (round(line.height / body.height, 1), line.style)
-    if len(styles) > HEADING_SHARE * len(lines):
+    set_apart = sum(len(pages[page][at].text) for page, at in styles)
+    if set_apart > HEADING_SHARE * sum(len(line.text) for line in lines):
         styles = {place: style for place, style in styles.items() if style[0] >= 1.3}
     repeated = Counter(_key(pages[page][at].text) for page, at in styles)
     styles = {

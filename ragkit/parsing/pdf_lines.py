@@ -25,7 +25,7 @@ _VALUE = re.compile(
 _DIGIT_VALUE = re.compile(r"[^A-Za-z]*\d")
 _ENDING_VALUE = re.compile(r"[^\W\d_].*\s[~<>≤≥±$€£]?\d[\d,.:/]*(?:\s?[^\s.,;]{1,12}){0,2}")
 _ENDING_PAGE = re.compile(r".*\s\d{1,3}")
-_FOOTNOTE_MARKS = re.compile(r"(?:\(\d{1,2}\)|[®™*†‡§\s])+")
+_NO_WORDS = re.compile(r"(?:\(\d{1,2}\)|[®™*†‡§\s])+|[_.·…\s]+")  # or a drawn line
 _YEAR = re.compile(r"(?:19|20)\d\d")
 _DATED = re.compile(
     r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|three|six|nine|twelve|year|quarter|fiscal)",
@@ -64,8 +64,8 @@ def assemble(pieces: Sequence[Line]) -> list[Line]:
     """
     lines: list[Line] = []
     for raw in pieces:
-        if not raw.text.strip() or _FOOTNOTE_MARKS.fullmatch(raw.text):
-            continue  # marks that were printed apart have lost their word
+        if not raw.text.strip() or _NO_WORDS.fullmatch(raw.text):
+            continue  # footnote marks printed apart have lost their word
         piece = replace(raw, text=_LEADERS.sub(" ... ", raw.text.strip()))
         if lines and _on_one_line(lines[-1], piece):
             lines[-1] = _joined(lines[-1], piece)
@@ -152,10 +152,11 @@ def without_running(pages: Sequence[list[Line]]) -> list[list[Line]]:
     """Drop the lines at the top and bottom that repeat from page to page, numbers aside."""
     edges = [_edges(lines) for lines in pages]
     running = _repeated(edges) if len(pages) >= RUNNING_PAGES else _numbered(edges)
-    return [
-        [line for line in lines if not (line in edge and _masked(line) in running)]
-        for lines, edge in zip(pages, edges, strict=True)
-    ]
+    kept = []
+    for lines, edge in zip(pages, edges, strict=True):
+        left = [line for line in lines if not (line in edge and _masked(line) in running)]
+        kept.append(left or lines)  # pages that are all alike have no headers
+    return kept
 
 
 def _edges(lines: list[Line]) -> list[Line]:
@@ -196,6 +197,7 @@ def table_rows(lines: Sequence[Line]) -> list[str]:
     """Say of each line whether it is a "row" of a table, its "header" or "" for neither."""
     kinds = [_kind(line.text) for line in lines]
     _mark_single_values(lines, kinds)
+    _mark_labels(lines, kinds)
     _mark_column_heads(lines, kinds)
     _mark_labels(lines, kinds)
     _mark_headers(lines, kinds)

@@ -13,6 +13,8 @@ from ragkit.parsing.pdf_lines import Line, assemble, join_wrapped_rows, table_ro
 from ragkit.parsing.structure import Writer
 from ragkit.types import BlockKind, Page, Span
 
+CENTRED_WIDTH = 0.6  # of the page's text: a shorter line that shares no edge was not wrapped
+
 _PARTED = "\n\n"
 _BULLET = re.compile(
     r"(?:[•‣▪◦●○■□➢✓–·*][ \t]*|-[ \t]+|\(?(?:\d{1,2}|[a-z]|[ivx]{1,4})[.)][ \t]+)(?=\S)"
@@ -63,6 +65,9 @@ class _PageWriter:
         self._kinds = kinds
         self._headings = headings
         self._leading = _leading(lines)
+        self._width = max((x.right for x in lines), default=0.0) - min(
+            (x.left for x in lines), default=0.0
+        )
         self._open: list[int] = []
         self._last: Line | None = None  # the last line written
         self._last_kind: BlockKind | None = None
@@ -152,8 +157,8 @@ class _PageWriter:
             return True
         window = self._lines[max(0, at - 8) : at + 9]
         column = [x for x in window if abs(x.left - line.left) < 2.5 * line.height]
-        if len(column) < 2:
-            column = [x for x in window if x.left < line.right and x.right > line.left]
+        if len(column) < 2 and line.right - line.left < CENTRED_WIDTH * self._width:
+            return False
         edge = max(x.right for x in column)
         word = self._lines[at + 1].text.split(" ", 1)[0]
         width = (line.right - line.left) / max(len(line.text), 1)

@@ -47,13 +47,16 @@ class _Scanner:
         self.lines = split_lines(text)
         self.found = Structure(text)
         self._styles: list[str] = []
+        self._listed = False  # whether the run above is an item of a numbered list
 
     def run(self) -> None:
         runs = _runs(self.lines)
         for number, run in enumerate(runs):
             following = runs[number + 1] if number + 1 < len(runs) else []
-            if rest := self._headings(run, following, first=number == 0):
+            rest = self._headings(run, following, first=number == 0)
+            if rest:
                 self._paragraphs(rest)
+            self._listed = len(rest) == 1 and bool(_NUMBERED.match(rest[0].text))
 
     def _headings(self, run: list[Line], following: list[Line], *, first: bool) -> list[Line]:
         """Take the heading that a run of lines begins with; return the lines below it."""
@@ -63,7 +66,8 @@ class _Scanner:
             return self._take(run[1].text.strip()[0], run, title=0, last=1)
         if len(run) == 1 and following and _is_capitals(run[0].text):
             return self._take("title" if first else "capitals", run, title=0, last=0)
-        if len(run) == 1 and following and _is_numbered(run[0].text, following[0].text):
+        alone = len(run) == 1 and following and not self._listed
+        if alone and _is_numbered(run[0].text, following[0].text):
             dots = run[0].text.split()[0].rstrip(".").count(".")
             return self._take(f"number{dots}", run, title=0, last=0)
         return run

@@ -72,9 +72,7 @@ def _chunks(
             if not event.complete:
                 return  # cut in the middle
             if has_skipped or event.data.lstrip().startswith(("{", "[")):
-                raise BadProviderResponse(
-                    f"the stream has an event that is not JSON: {event.data[:100]!r}"
-                )
+                raise BadProviderResponse("the stream has an event that is not JSON")
             has_skipped = True  # some send one line of text to keep the connection alive
             continue
         if event.name == "error" or chunk.get("error") or chunk.get("object") == "error":

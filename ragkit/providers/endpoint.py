@@ -23,12 +23,13 @@ if TYPE_CHECKING:
 
 MAX_BATCH_TEXTS = 128
 MAX_BATCH_TOKENS = 100_000  # estimated; OpenAI's limit is 300,000 a request, others' are lower
-CHARACTERS_PER_TOKEN = (
-    3  # low for English, which has 4 to 5: an estimate that errs on the safe side
-)
+CHARACTERS_PER_TOKEN = 3  # English has 4 to 5: the estimate errs on the safe side
 
 # Said of an input, or a batch of them, that is too much. reliability.md B3 has the servers.
-_TOO_MUCH = re.compile(r"max_tokens|maximum request size|too (many|large|long)|batch", re.I)
+_TOO_MUCH = re.compile(
+    r"max_tokens|maximum request size|context (length|size)|too (many|large|long)|exceed|batch",
+    re.I,
+)
 # What llama.cpp and Ollama say, with status 500, of inputs that they will never embed.
 _HOPELESS_INPUT = re.compile(r"too (large|long)|physical batch|context (size|length)|\bNaN\b", re.I)
 # Said of a field that a server doesn't know or a model doesn't have; the second also where the
@@ -106,7 +107,8 @@ class EndpointEmbedder:
         """Return one unit vector a text, in order. Raises ProviderError.
 
         `kind` changes nothing: the words that a model wants around a text are the caller's.
-        BadProviderResponse names the text that has no vector, if the fault is that of one text.
+        BadProviderResponse names the text that has no vector by its index, from 0, where the fault
+        is that of one text.
         """
         del kind
         parts = [self._embed_range(texts, at)[0] for at in self._plan(texts)]

@@ -62,7 +62,6 @@ MAX_RESPONSE_BYTES = 64 * 1024 * 1024  # 128 vectors of 4,096 numbers as text ar
 ERROR_BODY_BYTES = 64 * 1024
 _HEADERS = {
     "user-agent": "ragkit",
-    "content-type": "application/json",
     "accept-encoding": "gzip",
 }
 _SAFE_ENCODINGS = ("", "identity", "gzip", "deflate")  # one layer, at most a thousand times smaller
@@ -76,7 +75,8 @@ class Timeouts:
     """How long to wait, in seconds. `read` is the longest silence before and in a plain reply.
 
     A stream may be silent for `first` before its first piece and for `idle` between pieces.
-    `total` and `stream_total` bound a reply's body as a whole, however steadily it comes.
+    `total` and `stream_total` bound a try as a whole, however steadily its reply comes. (Not
+    bounded is a server that sends its headers byte by byte: httpx gives no hold on it.)
     """
 
     connect: float = 5.0
@@ -192,10 +192,6 @@ class HttpClient:
         reply = ErrorReply.of(data, secret=self._secret, headers=None)
         return reported_error(reply, where=self.base_url)
 
-    def scrub(self, text: str) -> str:
-        """Return text of the endpoint without the key, which some echo."""
-        return self._secret.scrub(text)
-
     def _call(
         self,
         method: str,
@@ -262,14 +258,19 @@ class HttpClient:
             connect=limits.connect,
             write=limits.write,
             pool=limits.pool,
-            read=max(patience.first, patience.idle),
+            read=min(max(patience.first, patience.idle), patience.total),
         )
         request = self._client.build_request(
-            call.method, call.url, content=call.content or None, timeout=timeout
+            call.method,
+            call.url,
+            content=call.content or None,
+            headers={"content-type": "application/json"} if call.content else None,
+            timeout=timeout,
         )
+        started = self._clock()
         with (
             self._sent(request, call) as response,
-            Watchdog(_socket_of(response), patience, clock=self._clock) as watchdog,
+            Watchdog(_socket_of(response), patience, since=started, clock=self._clock) as watchdog,
         ):
             if not response.is_success:
                 raise _Judged(self._judged(response, call))
@@ -286,9 +287,8 @@ class HttpClient:
 
     def _body(self, response: httpx.Response, watchdog: Watchdog, call: Call) -> Iterator[bytes]:
         """Yield the pieces of a body. Raises ProviderError where it breaks, or takes too long."""
-        encoding = response.headers.get("content-encoding", "").lower()
-        if encoding not in _SAFE_ENCODINGS:
-            raise BadProviderResponse(f"{call.where} answered in the encoding {encoding[:50]!r}")
+        if not _unpacks_safely(response):
+            raise BadProviderResponse(f"{call.where} answered in an encoding that wasn't asked for")
         late = ProviderTimeout(f"{call.where}: the answer stopped, or took too long as a whole")
         size = 0
         try:
@@ -377,12 +377,15 @@ def _log_retry(state: RetryCallState) -> None:
 
 def _new_client(base_url: str, headers: dict[str, str]) -> httpx.Client:
     # For plain http an empty context, which trusts nobody: loading the system's takes 0.1 s.
-    verify = True if base_url.startswith("https:") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    is_encrypted = base_url.startswith("https:")
     try:
         httpx.URL(base_url)
+        context = (
+            httpx.create_ssl_context() if is_encrypted else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        )
         return httpx.Client(
             headers=headers,
-            verify=verify,
+            verify=context,
             follow_redirects=False,
             trust_env=not is_this_machine(base_url),
         )
@@ -399,9 +402,16 @@ def _socket_of(response: httpx.Response) -> socket.socket | None:
     return connection if isinstance(connection, socket.socket) else None
 
 
+def _unpacks_safely(response: httpx.Response) -> bool:
+    """Whether 64 KB of a body can't unpack to gigabytes, as layers of compression can."""
+    return response.headers.get("content-encoding", "").lower() in _SAFE_ENCODINGS
+
+
 def _error_body(response: httpx.Response) -> bytes:
     """Return the start of an error's body, or what of it can be had."""
     body = bytearray()
+    if not _unpacks_safely(response):
+        return b""
     try:
         for chunk in response.iter_bytes():
             body += chunk

@@ -25,7 +25,8 @@ class Watchdog:
 
     An HTTP client times single reads only: a server that sends a byte a second is never late, and
     the wait for a stream's first piece can't differ from that for the next. A thread watches
-    instead, and `fired` says whether it had to act; the blocked read then ends at once.
+    instead, and `fired` says whether it had to act; the blocked read then ends at once. `since` is
+    when the request was sent, by `clock`.
     """
 
     def __init__(
@@ -33,14 +34,14 @@ class Watchdog:
         connection: socket.socket | None,
         patience: Patience,
         *,
+        since: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._connection = connection
         self._clock = clock
         self._patience = patience
-        started = clock()
-        self._last_call = started + patience.total
-        self._deadline = min(self._last_call, started + patience.first)
+        self._last_call = since + patience.total
+        self._deadline = min(self._last_call, since + patience.first)
         self._finished = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="ragkit-watchdog", daemon=True)
         self.fired = False

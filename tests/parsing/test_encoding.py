@@ -36,13 +36,27 @@ def test_declared_encoding_comes_before_guessing() -> None:
     """A declaration is used where the bytes are no UTF-8, but never UTF-16."""
     data = "Привет, мир".encode("cp1251")
     assert decode(data, declared="windows-1251").text == "Привет, мир"
-    assert decode("é".encode("cp1252") * 9, declared="utf-16").text == "é" * 9
+    text = "C'est l'été, et le café est fermé. " * 3
+    assert decode(text.encode("cp1252"), declared="utf-16").text == text
 
 
 def test_spanish_is_not_taken_for_polish() -> None:
     """cp1252 is preferred over cp1250 where no letter says otherwise."""
     text = "La niña comió una piña en el jardín. Mañana volverá con su tía. " * 3
     assert decode(text.encode("cp1252")).text == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Zażółć gęślą jaźń, powiedział mały kot i poszedł spać do łóżka. ",
+        "Příliš žluťoučký kůň úpěl ďábelské ódy, než přišla zima. ",
+        "Árvíztűrő tükörfúrógép és őszi szüret, mondta a bölcs öreg. ",
+    ],
+)
+def test_polish_czech_and_hungarian_stay_what_they_are(text: str) -> None:
+    """cp1250 is kept where its letters stand inside words."""
+    assert decode(text.encode("cp1250") * 3).text == text * 3
 
 
 @given(st.binary())

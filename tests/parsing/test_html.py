@@ -50,7 +50,8 @@ def test_boilerplate_is_dropped() -> None:
     words = "<p>" + "The ferry sails at noon every day. " * 20 + "</p>"
     parsed = read(
         f"<body><nav>Home</nav><div class='cookie-banner'>We use cookies</div>"
-        f"<div id=sidebar>Side</div>{words}<div><a>One</a> <a>Two</a> <a>Three</a> <a>Four</a></div>"
+        f"<div id=sidebar>Side</div>{words}"
+        "<div><a>One</a> <a>Two</a> <a>Three</a> <a>Four</a></div>"
         f"<footer>Imprint</footer></body>",
         "a.html",
     )

@@ -10,11 +10,9 @@ from ragkit.errors import RagkitError
 from tests.parsing.structures import blocks, headings, read
 
 _PIECES = st.sampled_from(
-    "# a\n|## b ##\n|text\n|\n|- item\n|  - nested\n|    deep\n|1. one\n|---\n|===\n|```\n|~~~py\n"
-    "|| a , b |\n||---,---|\n|> q\n|>\n|<!-- \n|-->\n|<pre>\n|</pre>\n|***\n|\t\n|key: v\n|...\n".replace(
-        ",", "|"
-    ).split("|")
-)
+    "# a|## b ##|text||- item|  - nested|    deep|1. one|---|===|```|~~~py|> q|>|<!-- |-->|<pre>"
+    "|</pre>|***|\t|key: v|...|a ¦ b|---¦---".split("|")
+).map(lambda line: line.replace("¦", "|") + "\n")
 
 
 def test_atx_headings_have_levels_and_titles_without_markup() -> None:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ragkit.errors import ParseError
-from ragkit.parsing import parse
-from tests.parsing.structures import blocks, headings, read
+from ragkit.parsing import Parsed, parse
+from ragkit.parsing.pdf_lines import Line
+from ragkit.parsing.pdf_text import lay_out
+from tests.parsing.structures import assert_well_formed, blocks, headings, read
 from tests.pdfs import Text, column, make_pdf
 
 BODY = (
@@ -35,12 +39,17 @@ def test_pages_have_spans() -> None:
 def test_running_headers_and_footers_are_dropped() -> None:
     """What stands on most pages, numbers aside, is no text of the document."""
     pages = [
-        [Text("Skerry Line", y=810), *column(*BODY), Text(f"Page {n} of 4", y=30)]
-        for n in range(1, 5)
+        [Text("Skerry Line", y=810), *column(f"{word} day.", *BODY), Text(f"Page {n} of 4", y=30)]
+        for n, word in enumerate(("First", "Second", "Third", "Fourth"), start=1)
     ]
     parsed = read(make_pdf(pages), "a.pdf")
     assert "Skerry Line" not in parsed.text
     assert "Page" not in parsed.text
+
+
+def test_pages_that_are_all_alike_are_kept() -> None:
+    """A page isn't emptied for being like the others."""
+    assert read(make_pdf([column("Form 7")] * 5), "a.pdf").text == "\n\n".join(["Form 7"] * 5)
 
 
 def test_table_rows_stay_on_their_lines() -> None:
@@ -129,3 +138,29 @@ def test_damaged_file_is_an_error(data: bytes) -> None:
         parse(data, uri="file:///a.pdf", name="a.pdf")
     assert error.value.code in ("corrupt", "no-text")
     assert error.value.hint
+
+
+_LINES = st.builds(
+    lambda text, left, width, top, height, style, hyphenated: Line(
+        text, left, left + width, top, top - height, height, style, hyphenated
+    ),
+    st.sampled_from(["Net sales 1 2", "A heading", "words that go on", "• item", "3", "(1)", "x:"]),
+    st.sampled_from([0.0, 72.0, 300.0]),
+    st.sampled_from([0.0, 60.0, 220.0]),
+    st.integers(0, 800).map(float),
+    st.sampled_from([0.0, 10.0, 14.0]),
+    st.sampled_from(["", "bold", "italic"]),
+    st.booleans(),
+)
+
+
+@given(st.lists(st.lists(_LINES, max_size=12), min_size=1, max_size=6))
+def test_any_arrangement_of_lines_is_covered(pages: list[list[Line]]) -> None:
+    """Wherever the lines stand, blocks and headings hold all of the text, pages apart."""
+    laid = lay_out(pages, [])
+    found = laid.writer
+    parsed = Parsed(
+        found.text(), "", "", {}, laid.pages, tuple(found.headings), tuple(found.blocks)
+    )
+    assert_well_formed(parsed)
+    assert len(parsed.pages) == len(pages)

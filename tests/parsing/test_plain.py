@@ -33,7 +33,8 @@ def test_paragraphs_are_parted_by_blank_lines() -> None:
 def test_headings_are_underlined_capitals_or_numbered() -> None:
     """Levels follow the order in which the kinds of heading first appear."""
     parsed = read(
-        "THE NOTES\n\ntext\n\n=====\nJUNE\n=====\n\ntext\n\n1. Refunds\n\ntext\n\n1.1 Late ones\n\ntext\n",
+        "THE NOTES\n\ntext\n\n=====\nJUNE\n=====\n\ntext\n\n1. Refunds\n\ntext\n\n"
+        "1.1 Late ones\n\ntext\n",
         "a.txt",
     )
     assert headings(parsed) == [

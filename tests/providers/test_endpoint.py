@@ -264,6 +264,24 @@ def test_server_error_that_blames_the_input_is_halved_not_retried(
     assert sleeps == []
 
 
+@pytest.mark.parametrize(
+    ("status", "message"),
+    [
+        (400, "This model's maximum context length is 8192 tokens, you requested 9000"),
+        (400, "the request exceeds the available context size"),
+        (422, "batch size 5 > maximum allowed batch size 4"),
+        (413, "Payload reached size limit"),
+    ],
+)
+def test_refusals_for_size_are_known_by_their_words(
+    server: TempicoServer, embedder: EndpointEmbedder, status: int, message: str
+) -> None:
+    """The words that servers have for too much are known."""
+    server.fail("/embeddings", Fault(status=status, message=message))
+    assert_vectors_of(embedder.embed(TEXTS, kind="document"), TEXTS)
+    assert sizes(server) == [5, 3, 2]
+
+
 @pytest.mark.parametrize("status", [400, 422])
 def test_other_refusals_are_not_halved(
     server: TempicoServer, embedder: EndpointEmbedder, status: int

@@ -7,7 +7,6 @@ import gzip
 import json
 import re
 import socket
-import ssl
 import subprocess
 import threading
 import time
@@ -392,6 +391,15 @@ def test_drip_ends_at_the_total_deadline(
     assert 0.25 < time.monotonic() - started < 2
 
 
+def test_total_deadline_counts_from_the_request(server: TempicoServer, connect: Connect) -> None:
+    """The wait for the headers is part of the total."""
+    server.fail("/models", Fault(ending="hang"))
+    started = time.monotonic()
+    with pytest.raises(ProviderTimeout):
+        connect(attempts=1, timeouts=Timeouts(total=0.2)).get_json("/models")
+    assert time.monotonic() - started < 2
+
+
 def test_connect_that_hangs_times_out(connect: Connect) -> None:
     """A host that takes no connection is given up after the connect time-out."""
     with closing(socket.socket()) as listener:
@@ -444,7 +452,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tls")
     subprocess.run(
         "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost"
-        " -keyout key.pem -out cert.pem".split(),
+        " -addext subjectAltName=IP:127.0.0.1 -keyout key.pem -out cert.pem".split(),
         cwd=folder,
         check=True,
         capture_output=True,
@@ -458,22 +466,27 @@ def test_self_signed_certificate_is_refused_once(
     connect: Connect, sleeps: list[float], certificate: Path
 ) -> None:
     """A certificate that nobody vouches for ends the request: no second try, no way around it."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    with closing(socket.create_server(("127.0.0.1", 0))) as listener:
-
-        def greet() -> None:
-            connection, _ = listener.accept()
-            with connection, pytest.raises((ssl.SSLError, ConnectionError)):
-                context.wrap_socket(connection, server_side=True).close()
-
-        thread = threading.Thread(target=greet)
-        thread.start()
+    with TempicoServer(certificate=certificate) as secure:
         with pytest.raises(ProviderError, match="no secure connection") as caught:
-            connect(base_url=f"https://127.0.0.1:{listener.getsockname()[1]}").get_json("/models")
-        thread.join()
+            connect(base_url=secure.base_url).get_json("/models")
+        assert (sleeps, secure.requests) == ([], [])
     assert "SSL_CERT_FILE" in caught.value.hint
-    assert sleeps == []
+
+
+def test_certificate_of_your_own_is_accepted(
+    connect: Connect, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A certificate that SSL_CERT_FILE vouches for is good, and time-outs hold over TLS too."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    with TempicoServer(certificate=certificate) as secure:
+        secure.fail("/chat/completions", sse("data: a\n\n", ending="hang"))
+        client = connect(base_url=secure.base_url, api_key=secure.key, timeouts=Timeouts(idle=0.15))
+        assert client.get_json("/models")["data"]
+        items = client.stream("/chat/completions", BODY, read=data_of)
+        assert next(items) == "a"
+        with pytest.raises(ProviderTimeout):
+            next(items)
+        assert client.get_json("/models")["data"]
 
 
 def test_https_to_a_plain_port_is_refused_once(
@@ -518,7 +531,9 @@ BODIES = {
     "half an object": Fault(body=b'{"data": ['),
     "bytes": Fault(body=b"\xff\xfe\x00\xd8"),
     "a bottomless list": Fault(body=b"[" * 100_000),
-    "layered compression": Fault(body=b"x", headers={"content-encoding": "gzip, gzip"}),
+    "layered compression": Fault(
+        body=gzip.compress(gzip.compress(b"{}")), headers={"content-encoding": "gzip, gzip"}
+    ),
 }
 
 
@@ -548,6 +563,20 @@ def test_compression_bomb_stops_at_the_size_limit(
     body = gzip.compress(b" " * 3 * 2**20)
     server.fail("/models", Fault(body=body, headers={"content-encoding": "gzip"}))
     with pytest.raises(BadProviderResponse, match="more than 1 MB"):
+        client.get_json("/models")
+
+
+def test_compressed_error_is_told_unless_it_is_layered(
+    server: TempicoServer, client: HttpClient
+) -> None:
+    """An error may be compressed; one in layers, which could be a bomb, isn't unpacked."""
+    once = gzip.compress(b"too bad")
+    server.fail("/models", Fault(status=418, body=once, headers={"content-encoding": "gzip"}))
+    twice = Fault(status=418, body=gzip.compress(once), headers={"content-encoding": "gzip, gzip"})
+    server.fail("/models", twice)
+    with pytest.raises(ProviderError, match="418: too bad"):
+        client.get_json("/models")
+    with pytest.raises(ProviderError, match="418: nothing more"):
         client.get_json("/models")
 
 
@@ -633,7 +662,7 @@ def test_key_that_a_server_echoes_is_not_shown(
     server: TempicoServer, connect: Connect, status: int, form: str
 ) -> None:
     """No error shows the key, in any encoding, even where the server's text is cut within it."""
-    for padding in ("", "x" * 495):
+    for padding in ("", "x" * 485):
         fault = Fault(
             status=status,
             message=f"{padding}{form} is not good",

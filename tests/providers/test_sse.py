@@ -18,6 +18,7 @@ STREAMS = {
     "only the first space goes": (b"data:  a \n\n", [Event(" a ")]),
     "a colon in the value": (b'data: {"a": 1}\n\n', [Event('{"a": 1}')]),
     "several data lines": (b"data: a\ndata:\ndata: b\n\n", [Event("a\n\nb")]),
+    "several data lines with CRLF": (b"data: a\r\ndata: b\r\n\r\n", [Event("a\nb")]),
     "named event": (b"event: error\ndata: a\n\ndata: b\n\n", [Event("a", "error"), Event("b")]),
     "event without data": (b"event: ping\n\ndata: a\n\n", [Event("a")]),
     "other fields": (b"id: 1\nretry: 10\nfoo\ndata: a\n\n", [Event("a")]),

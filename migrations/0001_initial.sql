@@ -27,13 +27,14 @@ CREATE TABLE documents (
 
 CREATE INDEX documents_by_content ON documents (content_hash);
 
--- The text and its structure, apart, so that listing documents doesn't read them.
+-- The text and its structure, apart, so that listing documents doesn't read them; the text last,
+-- so that reading the headings doesn't read the text.
 CREATE TABLE texts (
     document INTEGER PRIMARY KEY REFERENCES documents (number) ON DELETE CASCADE,
-    text     TEXT NOT NULL,
-    pages    TEXT NOT NULL,        -- JSON [[number, start, end], ...]
     headings TEXT NOT NULL,        -- JSON [[level, title, start, end], ...]
-    blocks   TEXT NOT NULL         -- JSON [[kind, start, end], ...]
+    pages    TEXT NOT NULL,        -- JSON [[number, start, end], ...]
+    blocks   TEXT NOT NULL,        -- JSON [[kind, start, end], ...]
+    text     TEXT NOT NULL
 ) STRICT;
 
 CREATE TABLE chunks (

@@ -1,1 +1,181 @@
-"""Semantic search and cited answers over your own documents."""
+"""Semantic search and cited answers over your own documents.
+
+    from ragkit import Index
+
+    with Index.open("notes.db") as index:
+        index.ingest("docs/")
+        print(index.ask("When does the last ferry leave?").text)
+
+Importing this package does nothing and takes nothing: each name is fetched when it is first used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+__all__ = [
+    "Answer",
+    "AnswerEvent",
+    "BadProviderResponse",
+    "Block",
+    "BlockKind",
+    "ChatDelta",
+    "ChatEnd",
+    "ChatModel",
+    "Chunk",
+    "Citation",
+    "ConfigError",
+    "Document",
+    "DocumentError",
+    "DocumentInfo",
+    "DocumentNotFound",
+    "Done",
+    "EmbedKind",
+    "Embedder",
+    "Failure",
+    "Filters",
+    "Fingerprint",
+    "FingerprintMismatch",
+    "Gate",
+    "Heading",
+    "Hit",
+    "Index",
+    "IndexBusy",
+    "IndexDamaged",
+    "IndexNotFound",
+    "IndexStateError",
+    "IngestEvent",
+    "IngestReport",
+    "Lines",
+    "Message",
+    "MiniLM",
+    "Mode",
+    "Model",
+    "ModelNotFound",
+    "Move",
+    "Notice",
+    "Page",
+    "ParseError",
+    "Progress",
+    "ProviderAuthError",
+    "ProviderError",
+    "ProviderTimeout",
+    "ProviderUnavailable",
+    "QueryError",
+    "RagkitError",
+    "RateLimited",
+    "Removed",
+    "Reranker",
+    "Retrieved",
+    "SchemaTooNew",
+    "Sentence",
+    "Settings",
+    "Span",
+    "SqliteStore",
+    "State",
+    "Stats",
+    "StorageFull",
+    "UnsupportedFormat",
+    "Usage",
+    "WebPolicy",
+    "WebSearch",
+    "WebSearchUnavailable",
+    "WebSource",
+    "__version__",
+]
+
+if TYPE_CHECKING:
+    from ragkit.config import Settings
+    from ragkit.errors import (
+        BadProviderResponse,
+        ConfigError,
+        DocumentError,
+        DocumentNotFound,
+        FingerprintMismatch,
+        IndexBusy,
+        IndexDamaged,
+        IndexNotFound,
+        IndexStateError,
+        ModelNotFound,
+        ParseError,
+        ProviderAuthError,
+        ProviderError,
+        ProviderTimeout,
+        ProviderUnavailable,
+        QueryError,
+        RagkitError,
+        RateLimited,
+        SchemaTooNew,
+        StorageFull,
+        UnsupportedFormat,
+        WebSearchUnavailable,
+    )
+    from ragkit.index import Index
+    from ragkit.ports import ChatModel, Embedder, EmbedKind, Reranker
+    from ragkit.providers.local import MiniLM
+    from ragkit.store import SqliteStore
+    from ragkit.types import (
+        Answer,
+        AnswerEvent,
+        Block,
+        BlockKind,
+        ChatDelta,
+        ChatEnd,
+        Chunk,
+        Citation,
+        Document,
+        DocumentInfo,
+        Done,
+        Failure,
+        Filters,
+        Fingerprint,
+        Gate,
+        Heading,
+        Hit,
+        IngestEvent,
+        IngestReport,
+        Lines,
+        Message,
+        Mode,
+        Model,
+        Move,
+        Notice,
+        Page,
+        Progress,
+        Removed,
+        Retrieved,
+        Sentence,
+        Span,
+        State,
+        Stats,
+        Usage,
+        WebPolicy,
+        WebSearch,
+        WebSource,
+    )
+
+    __version__: str
+
+else:  # hidden from type checkers, which would take every name for one of ours
+    # Where the names live; the cheap modules first, since they are tried in this order.
+    _MODULES = ("errors", "types", "ports", "config", "providers.local", "store", "index")
+
+    def __getattr__(name):
+        """Fetch a public name on its first use (PEP 562)."""
+        if name == "__version__":
+            from importlib.metadata import version  # noqa: PLC0415 - takes 20 ms, seldom asked
+
+            return version("ragkit")
+        if name in __all__:
+            from importlib import import_module  # noqa: PLC0415 - nothing at import
+
+            for module in _MODULES:
+                found = vars(import_module(f"ragkit.{module}")).get(name)
+                if found is not None:
+                    globals()[name] = found
+                    return found
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+    def __dir__():
+        """List what the package offers."""
+        return sorted({*globals(), *__all__})

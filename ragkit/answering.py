@@ -12,12 +12,11 @@ from ragkit.citations import (
     Checker,
     Numbering,
     Passage,
-    Quote,
     SentenceSplitter,
     with_markers,
 )
 from ragkit.errors import WebSearchUnavailable
-from ragkit.ports import ChatModel, Embedder, Reranker
+from ragkit.ports import ChatModel, Embedder, Reranker, WordMatcher
 from ragkit.prompts import answer_messages, says_not_found, web_messages
 from ragkit.retrieval import Retrieval
 from ragkit.store import SqliteStore
@@ -42,8 +41,6 @@ from ragkit.types import (
     WebSource,
 )
 
-# Sentences are picked from this many of the best passages.
-_EXTRACTION_DEPTH = 5
 # Passages that the gate looks at together.
 _GATE_DEPTH = 3
 # What an answer is called that no model wrote.
@@ -57,7 +54,6 @@ class _Draft:
     question: str
     retrieval: Retrieval
     gate: Gate
-    passages: list[Passage]
     numbering: Numbering = field(default_factory=Numbering)
     sentences: list[str] = field(default_factory=list)
     web_sentences: list[str] = field(default_factory=list)
@@ -117,6 +113,7 @@ class Asker:
     embedder: Embedder
     chat: ChatModel | None
     reranker: Reranker | None
+    matcher: WordMatcher | None
     web: WebPolicy
     web_options: WebSearch
     semantic_weight: float
@@ -138,19 +135,11 @@ class Asker:
             semantic_weight=self.semantic_weight,
             reranker=self.reranker,
         )
-        weights = self._question_words(found)
-        passages = [
-            Passage(number, hit.chunk, document_hash)
-            for number, (hit, document_hash) in enumerate(
-                zip(found.hits, found.hashes, strict=True), start=1
-            )
-        ]
-        judgement = gate.judge(self._evidence(found, passages, weights))
-        draft = _Draft(found.query, found, judgement, passages)
+        draft = _Draft(found.query, found, gate.judge(self._evidence(found)))
         yield Retrieved(found.hits, draft.gate)
         if found.hits and draft.gate.probability >= self.gate_threshold:
             if self.chat is None:
-                yield from self._extract(draft, weights)
+                yield from self._extract(draft)
             else:
                 yield from self._write(draft, self.chat)
         if self.web == "always" or (self.web == "auto" and not draft.sentences):
@@ -159,59 +148,43 @@ class Asker:
 
     # --- the gate ------------------------------------------------------------------------------
 
-    def _question_words(self, found: Retrieval) -> dict[str, float]:
-        words = sorted(set(self.store.tokens(" ".join(found.terms))))
+    def _evidence(self, found: Retrieval) -> gate.Evidence:
         with self.store.snapshot():
-            count = self.store.chunk_count()
-            return gate.weigh_words(words, self.store.chunk_frequency, count)
-
-    def _evidence(
-        self, found: Retrieval, passages: Sequence[Passage], weights: dict[str, float]
-    ) -> gate.Evidence:
-        best = [
-            frozenset(self.store.tokens(passage.surroundings)) for passage in passages[:_GATE_DEPTH]
-        ]
-        with self.store.snapshot():
-            unknown = {word for word in weights if not self.store.chunk_frequency(word)}
+            question = gate.words(
+                found.query,
+                tokens=self.store.tokens,
+                frequency=self.store.chunk_frequency,
+                chunk_count=self.store.chunk_count(),
+            )
+        stand = [frozenset(self.store.tokens(p.surroundings)) for p in found.passages]
         cosines = [hit.scores["semantic"] for hit in found.hits if "semantic" in hit.scores]
+        best = extraction.choose(found.query, found.sentences)[:1]
+        match = word_match = None
+        if best and self.matcher is not None:
+            passage = best[0].quote.passage
+            similar = self.matcher.match_words(found.query, passage.surroundings)
+            match = best[0].score
+            word_match = gate.word_match(question, stand[passage.number - 1], similar)
         return gate.Evidence(
-            coverage=gate.coverage(weights, frozenset().union(*best)),
-            best_coverage=max((gate.coverage(weights, words) for words in best), default=0.0),
-            unknown=gate.coverage(weights, unknown),
-            similarity=gate.standing(max(cosines), found.background) if cosines else 0.0,
-            rerank=max((hit.scores.get("rerank", 0.0) for hit in found.hits), default=0.0),
+            match=match,
+            word_match=word_match,
+            coverage=gate.coverage(question, frozenset().union(*stand[:_GATE_DEPTH])),
+            standing=gate.standing(max(cosines), found.background) if cosines else None,
+            unknown=tuple(word.text for word in question if word.is_name and not word.is_known),
         )
 
     # --- without a chat model ------------------------------------------------------------------
 
-    def _extract(self, draft: _Draft, weights: dict[str, float]) -> Iterator[AnswerEvent]:
+    def _extract(self, draft: _Draft) -> Iterator[AnswerEvent]:
         draft.model = extraction.MODEL_NAME
-        quotes = [
-            Quote(passage, span)
-            for passage in draft.passages[:_EXTRACTION_DEPTH]
-            for span in extraction.candidates(passage)
-        ]
-        texts = [_in_context(quote) for quote in quotes]
-        semantic: Sequence[float] = [0.0] * len(quotes)
-        if self.reranker is not None:
-            semantic = self.reranker.score(draft.question, texts)
-        scored = [
-            extraction.Candidate(
-                quote=quote,
-                coverage=gate.coverage(weights, frozenset(self.store.tokens(text))),
-                semantic=score,
-                place=1 - (quote.passage.number - 1) / _EXTRACTION_DEPTH,
-            )
-            for quote, text, score in zip(quotes, texts, semantic, strict=True)
-        ]
-        for candidate, _ in extraction.choose(draft.question, scored):
+        for candidate in extraction.choose(draft.question, draft.retrieval.sentences):
             citations = draft.numbering.cite([candidate.quote])
             yield draft.sentence(_one_line(candidate.quote.text) + "\n", citations)
 
     # --- with a chat model ---------------------------------------------------------------------
 
     def _write(self, draft: _Draft, chat: ChatModel) -> Iterator[AnswerEvent]:
-        passages = self._fitting(draft.passages)
+        passages = self._fitting(draft.retrieval.passages)
         checker = Checker(passages, question=draft.question, tokens=self.store.tokens)
         messages = answer_messages(
             draft.question,
@@ -277,13 +250,6 @@ class Asker:
             yield from map(draft.web_sentence, splitter.flush())
         except WebSearchUnavailable as exc:
             draft.notices.append(str(exc))
-
-
-def _in_context(quote: Quote) -> str:
-    """A sentence with the heading above it, which often names what it is about."""
-    chunk = quote.passage.chunk
-    above = chunk.heading_path[-1] if chunk.heading_path else chunk.title
-    return f"{above}: {quote.text}" if above else quote.text
 
 
 def _source(passage: Passage) -> str:

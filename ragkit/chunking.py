@@ -22,8 +22,9 @@ CHUNKER = "structure-1"
 
 # A section below this share of the budget is joined with the next one of its parent.
 _SMALL_SHARE = 0.2
-# A last piece may go over the budget by this share rather than stand alone and small.
-_TAIL_SHARE = 0.25
+# A piece may go over the budget by this share rather than leave a heading alone or a last one
+# small.
+_OVER_SHARE = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +103,8 @@ def _units(document: Document, max_tokens: int) -> list[_Unit]:
         blocks = [Block("paragraph", Span(start, start + len(stripped)))] if stripped else []
     units = [unit for block in blocks for unit in _split(text, block.span, max_tokens, block.kind)]
     for heading in document.headings:
-        words = text[heading.span.start : heading.span.end]
-        units.append(_Unit(heading.span, estimate_tokens(words), heading))
+        first, *rest = _split(text, heading.span, max_tokens, "heading")
+        units += [_Unit(first.span, first.tokens, heading), *rest]
     return sorted(units, key=lambda unit: unit.span.start)
 
 
@@ -132,6 +133,9 @@ def _split_at(text: str, span: Span, separator: str) -> list[Span]:
     pieces = []
     start = span.start
     while start < span.end:
+        if text[start] == "\n":  # one more empty line
+            start += 1
+            continue
         found = text.find(separator, start, span.end)
         end = span.end if found < 0 else found
         if text[start:end].strip():
@@ -149,8 +153,8 @@ def _halves(text: str, span: Span) -> list[Span]:
     """Cut near the middle, at white space if there is any."""
     middle = (span.start + span.end) // 2
     quarter = max(1, (span.end - span.start) // 4)
-    at = text.rfind(" ", middle - quarter, middle + quarter)
-    at = at if at > span.start else middle
+    nearby = range(middle + quarter - 1, middle - quarter, -1)
+    at = next((position for position in nearby if text[position].isspace()), middle)
     parts = (_strip(text, span.start, at), _strip(text, at, span.end))
     return [part for part in parts if part.start < part.end]
 
@@ -212,14 +216,15 @@ def _pack(section: Sequence[_Unit], max_tokens: int) -> list[list[_Unit]]:
     used = 0
     for unit in section:
         only_headings = all(earlier.heading for earlier in pieces[-1])
-        if used + unit.tokens > max_tokens and not only_headings:
+        leads = only_headings and not unit.heading
+        if used + unit.tokens > (1 + _OVER_SHARE * leads) * max_tokens and pieces[-1]:
             pieces.append([])
             used = 0
         pieces[-1].append(unit)
         used += unit.tokens
     if len(pieces) > 1 and used < _SMALL_SHARE * max_tokens:
         tail = pieces.pop()
-        if _tokens(pieces[-1]) + used <= (1 + _TAIL_SHARE) * max_tokens:
+        if _tokens(pieces[-1]) + used <= (1 + _OVER_SHARE) * max_tokens:
             pieces[-1] += tail
         else:
             pieces.append(tail)
@@ -243,6 +248,12 @@ def heading_paths(headings: Sequence[Heading]) -> list[tuple[str, ...]]:
         open_headings.append(heading)
         paths.append(tuple(above.title for above in open_headings))
     return paths
+
+
+def path_at(headings: Sequence[Heading], position: int) -> tuple[str, ...]:
+    """Return the titles above a position; a heading's own line counts as under it."""
+    above = [heading for heading in headings if heading.span.start <= position]
+    return heading_paths(above)[-1] if above else ()
 
 
 def lines_of(span: Span, newlines: Sequence[int]) -> Lines:

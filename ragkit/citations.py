@@ -10,8 +10,9 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from ragkit.chunking import path_at
 from ragkit.text import STOP_WORDS, sentences
-from ragkit.types import Chunk, Citation, Lines, Span
+from ragkit.types import Chunk, Citation, Heading, Lines, Span
 
 Tokens = Callable[[str], list[str]]
 
@@ -47,16 +48,30 @@ _NUMBER_WORDS = {
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A chunk as it was given to an answerer, under the number by which it may be cited."""
+    """A chunk as it was given to an answerer, under the number by which it may be cited.
+
+    `headings` are those of its whole document, `document_hash` names the document's version.
+    """
 
     number: int
     chunk: Chunk
     document_hash: str
+    headings: tuple[Heading, ...] = ()
 
     @property
     def surroundings(self) -> str:
         """The passage with its title and headings: what a sentence about it may draw on."""
         return "\n".join((self.chunk.title, *self.chunk.heading_path, self.chunk.text))
+
+    def sentences(self) -> list[Span]:
+        """Return the spans of its sentences; where lines are no lines of a file, each is one."""
+        return sentences(self.chunk.text, line_blocks=self.chunk.lines is None)
+
+    def heading_path(self, offset: int) -> tuple[str, ...]:
+        """Return the headings above a place in the chunk, which may hold several sections."""
+        if not self.headings:
+            return self.chunk.heading_path
+        return path_at(self.headings, self.chunk.span.start + offset)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +84,13 @@ class Quote:
     @property
     def text(self) -> str:
         return self.passage.chunk.text[self.span.start : self.span.end]
+
+    @property
+    def in_context(self) -> str:
+        """The quote behind its document's title and the heading above it, as a reader sees it."""
+        above = (self.passage.chunk.title, *self.passage.heading_path(self.span.start)[-1:])
+        place = " › ".join(dict.fromkeys(part for part in above if part))
+        return f"{place}: {self.text}" if place else self.text
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +228,7 @@ class Checker:
         self, words: frozenset[str], passage: Passage
     ) -> tuple[Quote | None, frozenset[str]]:
         """Return the run of sentences that shares most of the words, as short as it can be."""
-        spans = sentences(passage.chunk.text)
+        spans = passage.sentences()
         shared = [words & self._words(passage.chunk.text[span.start : span.end]) for span in spans]
         if not any(shared):
             return None, frozenset()
@@ -300,7 +322,7 @@ def _citation(marker: int, quote: Quote) -> Citation:
         marker=marker,
         uri=chunk.uri,
         title=chunk.title,
-        heading_path=chunk.heading_path,
+        heading_path=quote.passage.heading_path(quote.span.start),
         page=chunk.page,
         lines=lines,
         span=Span(chunk.span.start + quote.span.start, chunk.span.start + quote.span.end),

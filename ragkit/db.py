@@ -43,9 +43,9 @@ class Database:
         self.path = path
         self._readers = threading.local()
         self._connections: list[apsw.Connection] = []
+        self._listing = threading.Lock()  # of its own, so that a new reader waits for no writer
         self._guard = threading.RLock()
         self._writer: apsw.Connection | None = None
-        self._lock_file: int | None = None
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[apsw.Connection]:
@@ -62,7 +62,7 @@ class Database:
             try:
                 yield connection
             finally:
-                connection.execute("COMMIT")
+                _end(connection)
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[apsw.Connection]:
@@ -85,28 +85,33 @@ class Database:
 
         Raises IndexBusy after `wait_seconds`, with the process that holds the lock.
         """
-        with self._guard:
+        if not self._guard.acquire(timeout=wait_seconds):
+            raise _busy(self.path, "another thread of this process")
+        try:
             if self._writer is not None:
                 yield
                 return
-            with self._errors():
+            with self._file_errors():
                 _make_folder(self.path.parent)
-                self._lock_file = _lock(self.path, wait_seconds)
-                try:
+                lock_file = _lock(self.path, wait_seconds)
+            try:
+                with self._errors(), self._file_errors():
                     self._writer = _open_writer(self.path)
                     _migrate(self._writer, self.path)
-                    yield
-                finally:
-                    if self._writer is not None:
-                        with contextlib.suppress(apsw.Error):  # a reader may be in the way
-                            self._writer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
-                        self._writer.close()
-                        self._writer = None
-                    os.close(self._lock_file)
+                yield
+            finally:
+                if self._writer is not None:
+                    with contextlib.suppress(apsw.Error):  # a reader may be in the way
+                        self._writer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
+                    self._writer.close()
+                    self._writer = None
+                os.close(lock_file)
+        finally:
+            self._guard.release()
 
     def close(self) -> None:
         """Close every connection; those of other threads must be idle."""
-        with self._guard:
+        with self._listing:
             for connection in self._connections:
                 connection.close()
             self._connections.clear()
@@ -115,9 +120,10 @@ class Database:
     def _reader(self) -> apsw.Connection:
         connection: apsw.Connection | None = getattr(self._readers, "connection", None)
         if connection is None:
-            connection = _open_reader(self.path)
+            with self._file_errors():
+                connection = _open_reader(self.path)
             self._readers.connection = connection
-            with self._guard:
+            with self._listing:
                 self._connections.append(connection)
         return connection
 
@@ -136,10 +142,7 @@ class Database:
                 hint="check the disk, then run it again",
             ) from exc
         except apsw.BusyError as exc:
-            raise IndexBusy(
-                f"{self.path} is being written by another process",
-                hint="run it again when that one has ended",
-            ) from exc
+            raise _busy(self.path, "another process") from exc
         except apsw.FullError as exc:
             raise StorageFull(
                 f"the disk that holds {self.path} is full",
@@ -150,11 +153,22 @@ class Database:
                 f"{self.path} could not be opened: {exc}",
                 hint="check the permissions of the file and its folder",
             ) from exc
-        except PermissionError as exc:
+
+    @contextlib.contextmanager
+    def _file_errors(self) -> Iterator[None]:
+        """Turn what may go wrong with folders and files around the database into ragkit's."""
+        try:
+            yield
+        except OSError as exc:
             raise StorageFull(
-                f"{exc.filename or self.path} may not be written",
-                hint="check the permissions, or choose another place with --db",
+                f"{exc.filename or self.path} can't be used: {exc.strerror}",
+                hint="check the disk and the permissions, or choose another place with --db",
             ) from exc
+
+
+def _end(connection: apsw.Connection) -> None:
+    if connection.in_transaction:  # an I/O error has ended it already
+        connection.execute("COMMIT")
 
 
 def _damaged(path: Path, detail: str) -> IndexDamaged:
@@ -164,9 +178,15 @@ def _damaged(path: Path, detail: str) -> IndexDamaged:
     )
 
 
+def _busy(path: Path, holder: str) -> IndexBusy:
+    return IndexBusy(
+        f"{path} is being written by {holder}", hint="run it again when that one has ended"
+    )
+
+
 def fetch(connection: apsw.Connection, query: str, *bindings: object) -> list[tuple[Any, ...]]:
     """Run a query and return all of its rows."""
-    return connection.execute(query, bindings).fetchall()  # type: ignore[arg-type]  # SQLite's types
+    return connection.execute(query, bindings).fetchall()
 
 
 # --- opening -----------------------------------------------------------------------------------
@@ -174,25 +194,34 @@ def fetch(connection: apsw.Connection, query: str, *bindings: object) -> list[tu
 
 def _open_reader(path: Path) -> apsw.Connection:
     if not path.exists() or path.stat().st_size == 0:
-        raise IndexNotFound(
-            f"there is no index at {path}", hint="create it with: ragkit ingest <folder>"
-        )
-    vfs = _checksum_vfs()
+        raise _not_found(path)
     try:
-        connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY, vfs=vfs)
-        _set_up(connection)
-        _check(connection, path)
+        return _opened_reader(str(path.absolute()), path)
     except apsw.CantOpenError:
         # A folder that can't be written has no room for the -shm file that readers share. Where
         # no unfinished log stands beside the file it can be read as one that never changes.
         wal = path.with_name(path.name + "-wal")
         if os.access(path.parent, os.W_OK) or (wal.exists() and wal.stat().st_size):
             raise
-        flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
-        connection = apsw.Connection(f"{path.as_uri()}?immutable=1", flags=flags, vfs=vfs)
+        return _opened_reader(f"{path.absolute().as_uri()}?immutable=1", path)
+
+
+def _opened_reader(name: str, path: Path) -> apsw.Connection:
+    flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
+    connection = apsw.Connection(name, flags=flags, vfs=_checksum_vfs())
+    try:
         _set_up(connection)
         _check(connection, path)
+    except BaseException:
+        connection.close()
+        raise
     return connection
+
+
+def _not_found(path: Path) -> IndexNotFound:
+    return IndexNotFound(
+        f"there is no index at {path}", hint="create it with: ragkit ingest <folder>"
+    )
 
 
 def _open_writer(path: Path) -> apsw.Connection:
@@ -204,6 +233,8 @@ def _open_writer(path: Path) -> apsw.Connection:
             connection.pragma("page_size", PAGE_BYTES)
             connection.reserve_bytes("main", _CHECKSUM_BYTES)
         _set_up(connection)
+        if not _is_new(connection):
+            _check_owner(connection, path)  # before journal_mode changes another program's file
         connection.pragma("journal_mode", "wal")
         connection.pragma("synchronous", "normal")
         connection.pragma("secure_delete", True)
@@ -223,10 +254,25 @@ def _set_up(connection: apsw.Connection) -> None:
     connection.enable_load_extension(False)
 
 
-def _check(connection: apsw.Connection, path: Path) -> None:
-    """Refuse files that aren't an index of a schema that we know."""
+def _is_new(connection: apsw.Connection) -> bool:
+    """Whether the file holds nothing yet: its making has just begun, or was cut short."""
+    return (
+        connection.execute("SELECT count(*) FROM sqlite_schema").fetchone() == (0,)
+        and connection.pragma("user_version") == 0
+        and connection.pragma("application_id") in (0, APPLICATION_ID)
+    )
+
+
+def _check_owner(connection: apsw.Connection, path: Path) -> None:
     if connection.pragma("application_id") != APPLICATION_ID:
         raise _damaged(path, "it is a database of another program")
+
+
+def _check(connection: apsw.Connection, path: Path) -> None:
+    """Refuse files that aren't an index of a schema that we know."""
+    if _is_new(connection):
+        raise _not_found(path)
+    _check_owner(connection, path)
     version = connection.pragma("user_version")
     newest = migrations()[-1][0]
     if version > newest:
@@ -289,10 +335,7 @@ def _lock(path: Path, wait_seconds: float, *, sleep: Callable[[float], None] = t
             if time.monotonic() > deadline:
                 holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
                 os.close(descriptor)
-                raise IndexBusy(
-                    f"{path} is being written by process {holder or 'unknown'}",
-                    hint="run it again when that one has ended",
-                ) from None
+                raise _busy(path, f"process {holder or 'unknown'}") from None
             sleep(_LOCK_POLL_SECONDS)
         else:
             os.ftruncate(descriptor, 0)
@@ -315,11 +358,8 @@ def migrations() -> list[tuple[int, Path]]:
 
 def _migrate(connection: apsw.Connection, path: Path) -> None:
     """Bring the file to the newest schema, each step in one transaction with its number."""
-    fresh = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone() == (0,)
-    if fresh and connection.pragma("user_version") == 0:
+    if _is_new(connection):
         connection.pragma("application_id", APPLICATION_ID)
-    if connection.pragma("application_id") != APPLICATION_ID:
-        raise _damaged(path, "it is a database of another program")
     current = connection.pragma("user_version")
     for version, script in migrations():
         if version > current:

@@ -91,8 +91,9 @@ class Index:
         self.close()
 
     def close(self) -> None:
-        """Let go of the file. The index can't be used afterwards."""
+        """Let go of the file and of connections. The index can't be used afterwards."""
         self._store.close()
+        self._parts.close()
 
     @property
     def path(self) -> Path:
@@ -120,7 +121,8 @@ class Index:
         embedder = self._parts.embedder(stored)
         plan = Ingest(
             fingerprint=_current(stored) if stored else new_fingerprint(settings, embedder),
-            collection=settings.collection if collection is None else collection,
+            collection=collection,
+            new_collection=settings.collection,
             prune=prune,
             destination=self._parts.destination(embedder),
             on_event=on_event or (lambda _event: None),
@@ -197,6 +199,7 @@ class Index:
             embedder=self._embedder(),
             chat=self._parts.chat(),
             reranker=self._parts.reranker(),
+            matcher=self._parts.matcher(),
             web=settings.web if web is None else web,
             web_options=web_search(settings),
             semantic_weight=settings.semantic_weight,

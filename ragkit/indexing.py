@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from ragkit.ports import Vectors
 
 # Chunks are embedded together, across documents, until there are this many.
-_GROUP_CHUNKS = 256
+_GROUP_CHUNKS = 96
 # A file written this shortly before it was read may change again within its time stamp's grain.
 _RACY_NS = 2_000_000_000
 # More vanished documents than this, and more than half of a folder's, are not removed unasked.
@@ -51,11 +51,14 @@ _SKIP_CODES = frozenset({"binary", "empty"})
 class Ingest:
     """What one ingest needs to know besides its paths.
 
-    `destination` is where texts are sent to be embedded, "" where they stay on this machine.
+    `collection` is the label of the documents; None leaves known ones theirs and calls new ones
+    `new_collection`. `destination` is where texts are sent to be embedded, "" where they stay on
+    this machine.
     """
 
     fingerprint: Fingerprint
-    collection: str = "default"
+    collection: str | None = None
+    new_collection: str = "default"
     prune: bool = False
     destination: str = ""
     on_event: Callable[[IngestEvent], None] = lambda _event: None
@@ -175,26 +178,32 @@ class _Run:
                 file.uri, "removed by the user", hint="bring it back by naming it", code="excluded"
             )
         if known and self._is_known(file):
-            return self._unchanged(known, file, file.mtime_ns)
+            self._unchanged(known, file, file.mtime_ns)
+            return None
         data = sources.read(file)
         content_hash = hashlib.sha256(data).hexdigest()
         mtime_ns = file.mtime_ns if time.time_ns() - file.mtime_ns > _RACY_NS else 0
         if known and known.content_hash == content_hash:
-            return self._unchanged(known, file, mtime_ns)
+            self._unchanged(known, file, mtime_ns)
+            return None
         if known is None and (gone := self._gone.get(content_hash)):
-            return self._moved(gone.pop(), file, mtime_ns)
+            self._moved(gone.pop(), file, mtime_ns)
+            return None
         return self._parsed(data, file, mtime_ns, content_hash, known)
 
     def _unchanged(self, known: Known, file: SourceFile, mtime_ns: int) -> None:
+        collection = self._collection(known)
         seen = (known.size_bytes, known.mtime_ns, known.collection)
-        if seen != (file.size, mtime_ns, self._plan.collection):
+        if seen != (file.size, mtime_ns, collection):
             self._store.touch(
-                known.id,
-                size_bytes=file.size,
-                mtime_ns=mtime_ns,
-                collection=self._plan.collection,
+                known.id, size_bytes=file.size, mtime_ns=mtime_ns, collection=collection
             )
         self._tally.unchanged.append(file.uri)
+
+    def _collection(self, known: Known | None) -> str:
+        if self._plan.collection is not None:
+            return self._plan.collection
+        return known.collection if known else self._plan.new_collection
 
     def _moved(self, known: Known, file: SourceFile, mtime_ns: int) -> None:
         self._store.rename(known.id, file.uri, size_bytes=file.size, mtime_ns=mtime_ns)
@@ -219,7 +228,7 @@ class _Run:
             text=parsed.text,
             media_type=parsed.media_type,
             content_hash=content_hash,
-            collection=self._plan.collection,
+            collection=self._collection(known),
             metadata=parsed.metadata,
             pages=parsed.pages,
             headings=parsed.headings,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Literal, Protocol
 
 from ragkit.types import ChatDelta, ChatEnd, Message, WebSearch
@@ -59,4 +59,12 @@ class Reranker(Protocol):
 
     def score(self, query: str, texts: Sequence[str]) -> Sequence[float]:
         """Return one score a text, higher is better; comparable between calls."""
+        ...
+
+
+class WordMatcher(Protocol):
+    """Says how well each word of a question is matched by a text, whatever words it uses."""
+
+    def match_words(self, query: str, text: str) -> Mapping[int, float]:
+        """Return the similarity from 0 to 1 by where the word starts in the query."""
         ...

@@ -34,7 +34,7 @@ def clean(text: str) -> str:
 
 _SENTENCE_END = re.compile(
     r"""
-    (?P<end> [.!?]+ ["'”’)\]*_]{0,3} )                # the end of a sentence, and then
+    (?P<end> (?<![.!?]) [.!?]++ ["'”’)\]*_]{0,3}+ )   # the end of a sentence, and then
         (?= \s+ ["'“‘(\[*_]{0,3} (?: [^\W_a-zß-öø-ÿ] | [$€£\#>-] ) )   # no small letter
     | [。！？．؟।]+ ["'”’」』)]*
     | ^ \#{1,6} [ ] [^\n]* \n                         # a heading's line
@@ -42,6 +42,8 @@ _SENTENCE_END = re.compile(
     """,
     re.VERBOSE | re.MULTILINE,
 )
+
+_SENTENCE_OR_LINE_END = re.compile(rf"\n | {_SENTENCE_END.pattern}", re.VERBOSE | re.MULTILINE)
 
 # A full stop after these ends no sentence.
 _ABBREVIATIONS = frozenset(
@@ -52,11 +54,15 @@ _ABBREVIATIONS = frozenset(
 _LAST_WORD = re.compile(r"[\w.]+$")
 
 
-def sentences(text: str) -> list[Span]:
-    """Return the spans of the sentences, table rows, list items and headings, trimmed."""
+def sentences(text: str, *, line_blocks: bool = False) -> list[Span]:
+    """Return the spans of the sentences, table rows, list items and headings, trimmed.
+
+    `line_blocks` says that every line is a block of its own (a paragraph, a table row), as in
+    text taken out of PDF and HTML; otherwise a sentence may run over a line end.
+    """
     spans = []
     start = 0
-    for cut in _cuts(text):
+    for cut in _cuts(text, line_blocks):
         if span := _trimmed(text, start, cut):
             spans.append(span)
         start = cut
@@ -65,8 +71,8 @@ def sentences(text: str) -> list[Span]:
     return spans
 
 
-def _cuts(text: str) -> Iterator[int]:
-    for match in _SENTENCE_END.finditer(text):
+def _cuts(text: str, line_blocks: bool) -> Iterator[int]:
+    for match in (_SENTENCE_OR_LINE_END if line_blocks else _SENTENCE_END).finditer(text):
         if match["end"] and match["end"].startswith(".") and _abbreviated(text, match.start()):
             continue
         yield match.end()

@@ -92,15 +92,13 @@ def similarities(
 
 
 def spread_sample(connection: apsw.Connection, size: int) -> list[int]:
-    """Return about `size` chunk numbers spread evenly over the index, always the same ones."""
-    first, last = fetch(connection, "SELECT min(chunk), max(chunk) FROM vectors")[0]
-    if first is None:
-        return []
-    step = max(1, (last - first + 1) // size)
-    sample = set()
-    for target in range(first, last + 1, step):
-        found = fetch(
-            connection, "SELECT chunk FROM vectors WHERE chunk >= ? ORDER BY chunk LIMIT 1", target
-        )
-        sample.update(number for (number,) in found)
-    return sorted(sample)
+    """Return the numbers of `size` chunks that stand for all, the same ones for the same index.
+
+    They are the first by input hash: hashes are spread evenly whatever was put in or removed.
+    """
+    found = fetch(
+        connection,
+        "SELECT min(chunk) FROM vectors GROUP BY input_hash ORDER BY input_hash LIMIT ?",
+        size,
+    )
+    return sorted(number for (number,) in found)

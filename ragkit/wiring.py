@@ -17,7 +17,7 @@ from ragkit import config
 from ragkit.chunking import CHUNKER
 from ragkit.config import Settings
 from ragkit.errors import ConfigError, FingerprintMismatch
-from ragkit.ports import ChatModel, Embedder, Reranker
+from ragkit.ports import ChatModel, Embedder, Reranker, WordMatcher
 from ragkit.prompts import embedding_template
 from ragkit.providers.local import MiniLM
 from ragkit.types import Fingerprint, Model, WebSearch
@@ -96,6 +96,15 @@ class Wiring:
     def reranker(self) -> Reranker | None:
         """Return what reads the best passages of an `ask` once more; None where it is off."""
         return None if self.settings.rerank == "off" else self.local
+
+    def matcher(self) -> WordMatcher | None:
+        """Return what compares a question's words with a passage's; None where reranking is off."""
+        return None if self.settings.rerank == "off" else self.local
+
+    def close(self) -> None:
+        """Close the connection to the endpoint, if there is one."""
+        if "_http" in self.__dict__:
+            self._http.close()
 
     def destination(self, embedder: Embedder) -> str:
         """Return where texts go to be embedded; "" where they stay on this machine."""
@@ -177,6 +186,12 @@ class Given:
 
     def reranker(self) -> Reranker | None:
         return self._reranker
+
+    def matcher(self) -> WordMatcher | None:
+        return None
+
+    def close(self) -> None:
+        """The parts are the caller's to close."""
 
     def models(self) -> list[Model]:
         return []

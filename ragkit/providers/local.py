@@ -53,6 +53,22 @@ class MiniLM:
         """
         return self._load(texts=1 + len(texts)).score(query, texts) if texts else []
 
+    def match_words(self, query: str, text: str) -> dict[int, float]:
+        """Return, by where each word of the query starts, its similarity to the text's nearest.
+
+        Of a word in several tokens it is their mean; a word is a run of letters and digits.
+        """
+        vectors, spans = self.encode(query)
+        others, _ = self.encode(text)
+        nearest = (vectors @ others.T).max(axis=1).tolist()
+        by_word: dict[int, list[float]] = {}
+        for span, similarity in zip(spans[1:-1], nearest[1:-1], strict=True):
+            start = span.start
+            while start > 0 and query[start - 1].isalnum():
+                start -= 1
+            by_word.setdefault(start, []).append(similarity)
+        return {start: sum(found) / len(found) for start, found in by_word.items()}
+
     def encode(self, text: str) -> tuple[Vectors, list[Span]]:
         """Return a unit vector for each token of the text, and the characters it stands for.
 

@@ -40,19 +40,29 @@ def path_pattern(glob: str) -> re.Pattern[str]:
     that matches stands for all that is in it.
     """
     anchor = "^/" if glob.startswith("/") else "(?:^|/)"
-    parts = re.split(r"(\*\*/?|\*|\?|\[[^\]/]+\])", glob.strip("/"))
-    return re.compile(anchor + "".join(_piece(part) for part in parts) + "(?:/|$)")
+    glob = re.sub(r"(?:\*\*/)+", "**/", glob.strip("/"))  # repeated, it takes ever longer to fail
+    parts = re.split(r"(\*\*/?|\*|\?|\[!?[^\]/]+\])", glob)
+    return re.compile(anchor + "".join(_piece(part) for part in parts) + r"(?:/|\Z)")
 
 
 def _piece(part: str) -> str:
     if part == "**/":
         return "(?:[^/]+/)*"
     if part == "**":
-        return ".*"
+        return r"[\s\S]*"
     if part == "*":
         return "[^/]*"
     if part == "?":
         return "[^/]"
-    if part.startswith("[") and part.endswith("]"):
-        return "[^" + part[2:] if part[1] == "!" else part
+    if len(part) > 2 and part.startswith("[") and part.endswith("]"):
+        return _character_set(part[1:-1])
     return re.escape(part)
+
+
+def _character_set(members: str) -> str:
+    negated = members.startswith(("!", "^"))
+    escaped = re.sub(r"[^\w-]", r"\\\g<0>", members[negated:])
+    try:
+        return re.compile(f"(?!/)[{'^' if negated else ''}{escaped}]").pattern
+    except re.error:  # [z-a] holds nothing
+        return r"(?!)"

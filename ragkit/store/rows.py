@@ -94,12 +94,13 @@ def read_document(connection: apsw.Connection, number: int) -> Document:
     found = fetch(
         connection,
         "SELECT d.id, d.uri, d.title, t.text, d.media_type, d.content_hash, d.collection,"
-        " d.metadata, t.pages, t.headings, t.blocks"
+        " d.metadata, t.pages, t.blocks, t.headings"
         " FROM documents d JOIN texts t ON t.document = d.number WHERE d.number = ?",
         number,
     )
-    id_, uri, title, text, media_type, content_hash, collection, *structure = found[0]
-    metadata, pages, headings, blocks = (json.loads(part) for part in structure)
+    id_, uri, title, text, media_type, content_hash, collection, *structure, outline = found[0]
+    headings = _headings(outline)
+    metadata, pages, blocks = (json.loads(part) for part in structure)
     return Document(
         id=id_,
         uri=uri,
@@ -110,7 +111,7 @@ def read_document(connection: apsw.Connection, number: int) -> Document:
         collection=collection,
         metadata=metadata,
         pages=tuple(Page(number, Span(a, b)) for number, a, b in pages),
-        headings=tuple(Heading(level, words, Span(a, b)) for level, words, a, b in headings),
+        headings=headings,
         blocks=tuple(Block(kind, Span(a, b)) for kind, a, b in blocks),
     )
 
@@ -129,17 +130,18 @@ def document_infos(connection: apsw.Connection, numbers: Iterable[int]) -> list[
 
 def chunks_by_number(
     connection: apsw.Connection, numbers: Sequence[int]
-) -> Iterator[tuple[int, Chunk, str]]:
-    """Yield (number, chunk, hash of the document's version) in no order."""
+) -> Iterator[tuple[int, Chunk, str, tuple[Heading, ...]]]:
+    """Yield (number, chunk, hash of the document's version, its headings) in no order."""
     found = fetch(
         connection,
-        f"SELECT {_CHUNK}, c.number, d.content_hash"
+        f"SELECT {_CHUNK}, c.number, d.content_hash, t.headings"
         " FROM chunks c JOIN documents d ON d.number = c.document"
+        " JOIN texts t ON t.document = d.number"
         " WHERE c.number IN (SELECT value FROM json_each(?))",
         _json(list(numbers)),
     )
     for row in found:
-        yield row[-2], _chunk(row), row[-1]
+        yield row[-3], _chunk(row), row[-2], _headings(row[-1])
 
 
 def chunks_of_document(connection: apsw.Connection, number: int) -> list[Chunk]:
@@ -151,6 +153,10 @@ def chunks_of_document(connection: apsw.Connection, number: int) -> list[Chunk]:
         number,
     )
     return [_chunk(row) for row in found]
+
+
+def _headings(stored: str) -> tuple[Heading, ...]:
+    return tuple(Heading(level, words, Span(a, b)) for level, words, a, b in json.loads(stored))
 
 
 def _chunk(row: tuple[Any, ...]) -> Chunk:

@@ -21,7 +21,7 @@ from ragkit.errors import DocumentNotFound, FingerprintMismatch
 from ragkit.store import filters as filtering
 from ragkit.store import rows, words
 from ragkit.text import LEXICAL_FORM, lexical_form
-from ragkit.types import Chunk, Document, DocumentInfo, Filters, Fingerprint, Stats
+from ragkit.types import Chunk, Document, DocumentInfo, Filters, Fingerprint, Heading, Stats
 
 if TYPE_CHECKING:
     from ragkit.ports import Vectors
@@ -44,10 +44,11 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A chunk that was found, with the hash of its document's version."""
+    """A chunk that was found, with its document's hash (the version's) and headings."""
 
     chunk: Chunk
     document_hash: str
+    headings: tuple[Heading, ...]
 
 
 class SqliteStore:
@@ -264,11 +265,16 @@ class SqliteStore:
                 vectors=_count(connection, "vectors"),
                 collections=dict(sorted(Counter(row[0] for row in kinds).items())),
                 media_types=dict(sorted(Counter(row[1] for row in kinds).items())),
-                size_bytes=self.path.stat().st_size,
+                size_bytes=self._size_bytes(),
                 schema_version=int(connection.pragma("user_version")),
                 sqlite_version=apsw.sqlite_lib_version(),
                 fingerprint=self.fingerprint(),
             )
+
+    def _size_bytes(self) -> int:
+        """The file, and what is still in the write-ahead log beside it."""
+        log = self.path.with_name(self.path.name + "-wal")
+        return self.path.stat().st_size + (log.stat().st_size if log.exists() else 0)
 
     # --- search --------------------------------------------------------------------------------
 
@@ -303,8 +309,10 @@ class SqliteStore:
         """Return the chunks of these numbers."""
         with self._db.reading() as connection:
             return {
-                number: Found(chunk, document_hash)
-                for number, chunk, document_hash in rows.chunks_by_number(connection, numbers)
+                number: Found(chunk, document_hash, headings)
+                for number, chunk, document_hash, headings in rows.chunks_by_number(
+                    connection, numbers
+                )
             }
 
     def tokens(self, text: str) -> list[str]:

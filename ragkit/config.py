@@ -485,18 +485,21 @@ def _usable(text: str, origin: str) -> Secret:
 def api_key(settings: Settings, environ: Mapping[str, str]) -> Secret:
     """Return the key to send to `settings.base_url`; false where there is none.
 
-    A `ragkit.toml` comes with a folder, so it may be anybody's: it can't send the user's key to a
-    host that the user has not named, nor choose which secret is sent, nor have it sent in clear.
+    A `ragkit.toml` comes with a folder, so it may be anybody's: it can't send the user's key or
+    documents to a host that the user has not named, nor choose which secret is sent, nor have it
+    sent in clear.
     """
     secret = find_key(settings, environ)
     url = urlsplit(settings.base_url)
     host = url.hostname or ""
-    if not secret or _LOOPBACK.fullmatch(host):
+    if _LOOPBACK.fullmatch(host):
         return secret
     default_host = urlsplit(DEFAULT_BASE_URL).hostname
     own_host = urlsplit(str(settings.own.get("base_url", DEFAULT_BASE_URL))).hostname
     if host not in (default_host, own_host):
         _refuse_project(settings, "base_url", "TEMPICO_BASE_URL")
+    if not secret:
+        return secret
     if settings.api_key_env not in (KEYS["api_key_env"].default, settings.own.get("api_key_env")):
         _refuse_project(settings, "api_key_env", "RAGKIT_API_KEY_ENV")
     if url.scheme == "http" and not settings.own.get("allow_http"):
@@ -517,7 +520,7 @@ def _refuse_project(settings: Settings, name: str, variable: str) -> None:
     value = getattr(settings, name)
     shown = str(value).lower() if isinstance(value, bool) else str(value)
     raise ConfigError(
-        f"{origin.name} sets {name} = {shown}; your key is not used on a folder's word alone",
+        f"{origin.name} sets {name} = {shown}; nothing is sent there on a folder's word alone",
         hint=f"if you trust it: export {variable}={shlex.quote(shown)}",
         code="untrusted-project",
     )

@@ -18,9 +18,12 @@ MAX_BYTES = 100 * 1024 * 1024
 IGNORE_FILES = (".gitignore", ".ragkitignore")  # of one folder, the later has the last word
 IGNORE_FILE_BYTES = 1024 * 1024
 
-# What nobody means by "my documents". Ignore files can take these back: `!venv/`.
+# What nobody means by "my documents", and what holds secrets: an index is copied about, and its
+# texts may go to an endpoint. Ignore files can take these back: `!venv/`.
 DEFAULT_IGNORES = """
 .git
+.gitignore
+.ragkitignore
 .hg/
 .svn/
 .ragkit/
@@ -40,6 +43,13 @@ Thumbs.db
 *~
 .#*
 \\#*#
+.env
+.env.*
+.netrc
+*.pem
+*.key
+id_rsa
+id_ed25519
 """
 
 

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping
+from inspect import cleandoc
 from pathlib import Path
 
 import click
@@ -126,31 +127,38 @@ def _command(name: str, everywhere: set[str | None]) -> Iterator[str]:
 
 def _paragraphs(command: click.Command) -> Iterator[str]:
     """Yield a command's help; what click is told not to wrap (\\b) becomes a block of text."""
-    for number, paragraph in enumerate((command.help or "").split("\n\n")):
+    for number, paragraph in enumerate(cleandoc(command.help or "").split("\n\n")):
         if number:
             yield ""
         if paragraph.startswith("\b\n"):
             body = [line.strip() for line in paragraph.splitlines()[1:]]
             yield from ("```sh", *body, "```")
         else:
-            yield paragraph
+            yield _escaped(paragraph)
 
 
 def _options(command: click.Command, leave_out: set[str | None]) -> Iterator[str]:
-    context = click.Context(command)
-    records = [
-        record
-        for option in command.params
-        if option.name not in leave_out and (record := option.get_help_record(context))
-    ]
-    if records:
+    options = [each for each in command.params if isinstance(each, click.Option)]
+    shown = [each for each in options if each.name not in leave_out]
+    if shown:
         yield from ("| option | |", "|---|---|")
-        yield from (f"| `{_cell(names)}` | {_cell(words)} |" for names, words in records)
+        yield from (f"| `{_spelt(each)}` | {_cell(each.help or '')} |" for each in shown)
+
+
+def _spelt(option: click.Option) -> str:
+    """Return how an option is written; click's own words for values change with its versions."""
+    names = ", ".join(option.opts)
+    if option.is_flag or option.count:
+        return names
+    if isinstance(option.type, click.Choice):
+        return f"{names} {'/'.join(option.type.choices)}"
+    is_number = isinstance(option.type, click.types.IntParamType | click.types.FloatParamType)
+    return f"{names} {option.metavar or ('N' if is_number else 'TEXT')}"
 
 
 def _exit_codes() -> set[int]:
-    constants = {value for value in vars(failures).values() if isinstance(value, int)}
-    return {0, *constants, *(code for _, code in failures.EXIT_CODES)} - {True, False} | {0, 1}
+    constants = {value for value in vars(failures).values() if type(value) is int}
+    return {0, *constants, *(code for _, code in failures.EXIT_CODES)}
 
 
 # --- settings -----------------------------------------------------------------------------------
@@ -237,7 +245,14 @@ def _codes(call: ast.Call) -> Iterator[str]:
 
 
 def _cell(text: str) -> str:
-    return " ".join(text.split()).replace("|", "\\|")
+    return _escaped(" ".join(text.split())).replace("|", "\\|")
+
+
+def _escaped(text: str) -> str:
+    """Keep Markdown from taking `docs/**` or `<NAME>` for its own; code spans stay as they are."""
+    return re.sub(
+        r"`[^`]*`|[<*]", lambda found: found[0] if found[0][1:] else "\\" + found[0], text
+    )
 
 
 # --- the README's transcript --------------------------------------------------------------------
@@ -266,6 +281,7 @@ def _run(command: str, folder: Path, environ: Mapping[str, str]) -> tuple[str, i
     assert program == "ragkit", command
     done = subprocess.run(
         [sys.executable, "-m", "ragkit", *arguments],
+        check=False,
         cwd=folder,
         env=environ,
         stdin=subprocess.DEVNULL,

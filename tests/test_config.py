@@ -429,10 +429,13 @@ def test_the_key_goes_unencrypted_only_on_the_users_word(with_key: Machine) -> N
     assert api_key(with_key.settings(), with_key.environ)
 
 
-def test_without_a_key_there_is_nothing_to_refuse(machine: Machine) -> None:
-    """A folder may name an endpoint that needs no key."""
-    machine.project_file.write_text("base_url = 'https://models.example/v1'")
+def test_a_folder_can_have_documents_sent_to_this_machine_only(machine: Machine) -> None:
+    """A folder may name a server on loopback; another host must be named by the user, key or not."""
+    machine.project_file.write_text("base_url = 'http://localhost:11434/v1'")
     assert not api_key(machine.settings(), machine.environ)
+    machine.project_file.write_text("base_url = 'https://models.example/v1'")
+    with pytest.raises(ConfigError, match="folder's word"):
+        api_key(machine.settings(), machine.environ)
 
 
 def test_when_an_endpoint_is_configured(machine: Machine) -> None:

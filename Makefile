@@ -15,8 +15,8 @@ INSTALLED_DEV := $(VENV)/.installed-dev
 DEMO := .demo
 # The flags keep everything on this machine, even where a key file or a setting says otherwise.
 RAGKIT := env -u TEMPICO_API_KEY -u TEMPICO_BASE_URL $(VENV)/bin/ragkit --db $(DEMO)/index.db
-ANSWERABLE := How much does an Islander Card cost?
-UNANSWERABLE := What is the wifi password on board?
+ANSWERABLE := How many litres of gas oil does MV Aldith burn per hour?
+UNANSWERABLE := Is there a swimming pool on MV Aldith?
 
 .PHONY: help demo test lint format smoke bench docs clean
 .DEFAULT_GOAL := help

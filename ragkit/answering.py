@@ -13,6 +13,7 @@ from ragkit.citations import (
     Numbering,
     Passage,
     SentenceSplitter,
+    split_markers,
     with_markers,
 )
 from ragkit.errors import WebSearchUnavailable
@@ -70,7 +71,11 @@ class _Draft:
         return Sentence(shown, tuple(citations))
 
     def web_sentence(self, text: str) -> Sentence:
-        """Add a sentence that came from the web, of which nothing is proven."""
+        """Add a sentence that came from the web, of which nothing is proven.
+
+        It loses its markers: those of the answer are the documents'.
+        """
+        text, _ = split_markers(text)
         self.web_sentences.append(text)
         return Sentence(text, origin="web")
 
@@ -179,7 +184,8 @@ class Asker:
         draft.model = extraction.MODEL_NAME
         for candidate in extraction.choose(draft.question, draft.retrieval.sentences):
             citations = draft.numbering.cite([candidate.quote])
-            yield draft.sentence(_one_line(candidate.quote.text) + "\n", citations)
+            text, _ = split_markers(_one_line(candidate.quote.text))  # the source's own markers
+            yield draft.sentence(text + "\n", citations)
 
     # --- with a chat model ---------------------------------------------------------------------
 
@@ -229,7 +235,10 @@ class Asker:
             elif isinstance(event, ChatEnd):
                 draft.model = event.model or chat.name
                 draft.usage += event.usage
-                draft.web_sources = event.sources or draft.web_sources
+                if web is not None:
+                    draft.web_sources = event.sources
+                elif event.sources:
+                    draft.notices.append(f"{draft.model} searched the web, though it was not to")
                 if event.finish_reason == "length":
                     draft.notices.append("the answer was cut off at max_answer_tokens")
 

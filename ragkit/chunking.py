@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ragkit.text import estimate_tokens, sentences
-from ragkit.types import Block, Chunk, Document, Heading, Lines, Span
+from ragkit.types import Block, Chunk, Document, Heading, Lines, Page, Span
 
 # Names the algorithm in the fingerprint: change it whenever the same document would be cut
 # otherwise.
@@ -58,7 +58,7 @@ def chunk(document: Document, *, max_tokens: int) -> list[Chunk]:
                 ordinal=ordinal,
                 span=span,
                 lines=lines_of(span, line_ends) if line_ends is not None else None,
-                page=_page_at(document, span.start),
+                page=page_at(document.pages, span.start),
                 heading_path=paths[bisect_right(starts, span.start)],
                 text=text,
             )
@@ -175,7 +175,7 @@ def _sections(units: Iterable[_Unit], document: Document) -> list[list[_Unit]]:
     sections: list[list[_Unit]] = []
     page: int | None = None
     for unit in units:
-        here = _page_at(document, unit.span.start)
+        here = page_at(document.pages, unit.span.start)
         after_text = bool(sections) and sections[-1][-1].heading is None
         if not sections or (unit.heading and after_text) or (here != page and after_text):
             sections.append([])
@@ -273,11 +273,12 @@ def has_lines(media_type: str) -> bool:
     return media_type.startswith("text/") and media_type != "text/html"
 
 
-def _page_at(document: Document, position: int) -> int | None:
-    if not document.pages:
+def page_at(pages: Sequence[Page], position: int) -> int | None:
+    """Return the number of the page that a position stands on; None where there are no pages."""
+    if not pages:
         return None
-    index = bisect_right(document.pages, position, key=lambda page: page.span.start) - 1
-    return document.pages[max(0, index)].number
+    index = bisect_right(pages, position, key=lambda page: page.span.start) - 1
+    return pages[max(0, index)].number
 
 
 def _chunk_id(document_id: str, text: str, occurrence: int) -> str:

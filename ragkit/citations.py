@@ -10,9 +10,9 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from ragkit.chunking import path_at
+from ragkit.chunking import page_at, path_at
 from ragkit.text import STOP_WORDS, sentences
-from ragkit.types import Chunk, Citation, Heading, Lines, Span
+from ragkit.types import Chunk, Citation, Heading, Lines, Page, Span
 
 Tokens = Callable[[str], list[str]]
 
@@ -27,15 +27,24 @@ _MIN_EXTENSION = 0.15
 _MAX_QUOTE_SENTENCES = 3
 # Only where the words agree this far does a missing or an added "not" mean a contradiction.
 _NEGATION_COVERAGE = 0.75
+# How far behind a "not" the word that it denies is looked for.
+_DENIED_CHARACTERS = 60
 _QUOTED_WORDS = 5
 
 _MARKER = re.compile(r"\s?(?:\[|【)(\d{1,3}(?:\s*[,;]\s*\d{1,3})*)(?:\]|】)(?!\()")
+_CODE = re.compile(r"```[\s\S]*?```|`[^`\n]+`")
+_CODE_OR_MARKER = re.compile(f"{_CODE.pattern}|{_MARKER.pattern}")
+# What may become a marker when more of the reply has come.
+_BEGUN_MARKER = re.compile(r"[\[【][\d\s,;]*\Z")
+# A word, or a character of the scripts that put no spaces between words.
+_WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]|\w+")
+_BEGUN_HEADING = re.compile(r"#{1,6} [^\n]*")
 _NUMBER = re.compile(r"(?<![\w.])[-+]?\d[\d,]*(?:\.\d+)?|(?<=[A-Za-z])\d+|\d+")
 _NAME = re.compile(r"(?<![.!?:]\s)(?<!^)(?<![\"“'(\[*_#>-])\b[A-Z][\w’'-]+")
 _NEGATION = re.compile(
-    r"\b(?:not?|never|nobody|nothing|neither|nor|without|cannot)\b|n['’]t\b", re.I
+    r"\b(?:not|no(?!\.\s?\d)|never|nobody|nothing|neither|nor|without|cannot)\b|n['’]t\b", re.I
 )
-_QUOTATION = re.compile(r"[\"“]([^\"“”]{10,400})[\"”]")
+_QUOTATION = re.compile(r"[\"“„«]([^\"“”„«»]*)[\"“”»]")
 _LIST_MARK = re.compile(r"^\s*(?:[-*+•]|\d{1,3}[.)])\s+")
 _NUMBER_WORDS = {
     word: str(value)
@@ -50,13 +59,14 @@ _NUMBER_WORDS = {
 class Passage:
     """A chunk as it was given to an answerer, under the number by which it may be cited.
 
-    `headings` are those of its whole document, `document_hash` names the document's version.
+    `headings` and `pages` are those of its whole document, `document_hash` names its version.
     """
 
     number: int
     chunk: Chunk
     document_hash: str
     headings: tuple[Heading, ...] = ()
+    pages: tuple[Page, ...] = ()
 
     @property
     def surroundings(self) -> str:
@@ -73,6 +83,12 @@ class Passage:
             return self.chunk.heading_path
         return path_at(self.headings, self.chunk.span.start + offset)
 
+    def page(self, offset: int) -> int | None:
+        """Return the page of a place in the chunk, which may run over several."""
+        if not self.pages:
+            return self.chunk.page
+        return page_at(self.pages, self.chunk.span.start + offset)
+
 
 @dataclass(frozen=True, slots=True)
 class Quote:
@@ -86,10 +102,15 @@ class Quote:
         return self.passage.chunk.text[self.span.start : self.span.end]
 
     @property
+    def above(self) -> tuple[str, ...]:
+        """Its document's title and the headings above it."""
+        return (self.passage.chunk.title, *self.passage.heading_path(self.span.start))
+
+    @property
     def in_context(self) -> str:
         """The quote behind its document's title and the heading above it, as a reader sees it."""
-        above = (self.passage.chunk.title, *self.passage.heading_path(self.span.start)[-1:])
-        place = " › ".join(dict.fromkeys(part for part in above if part))
+        title, *path = self.above
+        place = " › ".join(dict.fromkeys(part for part in (title, *path[-1:]) if part))
         return f"{place}: {self.text}" if place else self.text
 
 
@@ -107,11 +128,21 @@ class Checked:
 
 
 def split_markers(text: str) -> tuple[str, list[int]]:
-    """Return a text without its citation markers ([1], [1][3], [1, 3]), and their numbers."""
+    """Return a text without its citation markers ([1], [1][3], [1, 3]), and their numbers.
+
+    Links ([1](...)) and code (`rows[1]`) are left as they are.
+    """
     cited: list[int] = []
-    for match in _MARKER.finditer(text):
+
+    def take(match: re.Match[str]) -> str:
+        if match[1] is None:
+            return match[0]
         cited.extend(int(number) for number in re.findall(r"\d+", match[1]))
-    return _MARKER.sub("", text), list(dict.fromkeys(cited))
+        return ""
+
+    while (without := _CODE_OR_MARKER.sub(take, text)) != text:  # [[1]2] leaves [2]
+        text = without
+    return text, list(dict.fromkeys(cited))
 
 
 class SentenceSplitter:
@@ -147,22 +178,23 @@ class SentenceSplitter:
             close = text.find("\n```", start + 3)
             end = text.find("\n", close + 4) if close >= 0 else -1
             return end + 1
-        for span in sentences(text):
-            end = span.end
-            while match := _MARKER.match(text, end):
-                end = match.end()
-            rest = text[end:]
-            following = rest.lstrip()
-            # A "[" may be the beginning of a marker that belongs to this sentence.
-            if not following or (following.startswith(("[", "【")) and not _closed(following)):
-                return 0
-            if len(re.findall(r"\w+", text[start:end])) >= self._MIN_WORDS or "\n" in rest[:-1]:
-                return end + len(rest) - len(following)
-        return 0
+        code = text.find("\n```") + 1
+        prose = text[:code] if code else _BEGUN_MARKER.sub("", text)
+        if _BEGUN_HEADING.fullmatch(prose):
+            return 0
+        unmarked = _MARKER.sub(_blank, prose)
+        for span in sentences(unmarked):
+            following = unmarked[span.end :].lstrip()
+            end = len(unmarked) - len(following)
+            words = len(_WORD.findall(prose, start, span.end))
+            if following and (words >= self._MIN_WORDS or "\n" in prose[span.end : end]):
+                return end
+        return code
 
 
-def _closed(text: str) -> bool:
-    return "]" in text or "】" in text or len(text) > 12
+def _blank(match: re.Match[str]) -> str:
+    """White space in a marker's place: "5 euros.[1] Dogs" are two sentences."""
+    return re.sub(r"\S", " ", match[0])
 
 
 # --- checking ----------------------------------------------------------------------------------
@@ -180,9 +212,10 @@ class Checker:
     def check(self, sentence: str) -> Checked:
         """Return the sentence with the quotes that carry it, or with the reason why none do."""
         text, cited = split_markers(sentence)
+        bare = _LIST_MARK.sub("", text)
         given = [number for number in cited if number in self._passages]
         foreign = tuple(number for number in cited if number not in self._passages)
-        words = self._words(_LIST_MARK.sub("", text))
+        words = self._words(bare)
         if not words:
             return Checked(text, (), "it says nothing that could be checked", foreign)
         reason = "it cites no passage" if not cited else "the passage it cites doesn't say so"
@@ -191,12 +224,12 @@ class Checker:
         if given:
             quotes, coverage = self._quotes(words, [self._passages[number] for number in given])
             if coverage >= MIN_COVERAGE:
-                reason = self._disagreement(text, quotes, coverage)
+                reason = self._disagreement(bare, quotes, coverage)
                 if not reason:
                     return Checked(text, quotes, "", foreign)
         others = [p for number, p in self._passages.items() if number not in given]
         quotes, coverage = self._quotes(words, others)
-        if coverage >= MIN_COVERAGE_UNCITED and not self._disagreement(text, quotes, coverage):
+        if coverage >= MIN_COVERAGE_UNCITED and not self._disagreement(bare, quotes, coverage):
             return Checked(text, quotes, "", foreign)
         return Checked(text, (), reason, foreign)
 
@@ -220,7 +253,7 @@ class Checker:
                 covered |= matched
         # Words of the headings above a quote count: "The fee is £5" stands under "Dogs".
         for quote in quotes:
-            covered |= words & self._words("\n".join(_above(quote.passage)))
+            covered |= words & self._words("\n".join(quote.above))
         quotes.sort(key=lambda quote: quote.passage.number)
         return tuple(quotes), len(covered) / len(words)
 
@@ -247,7 +280,7 @@ class Checker:
     def _disagreement(self, text: str, quotes: Sequence[Quote], coverage: float) -> str:
         """Return what of a sentence its passages contradict or don't hold; "" if nothing."""
         sources = "\n".join(quote.passage.surroundings for quote in quotes)
-        missing = numbers(_LIST_MARK.sub("", text)) - numbers(sources)
+        missing = numbers(text) - numbers(sources)
         if missing:
             return f"{min(missing)} does not stand in the passage it cites"
         for quotation in _QUOTATION.findall(text):
@@ -257,16 +290,23 @@ class Checker:
         for name in _NAME.findall(text.strip()):
             if not frozenset(self._tokens(name)) - self._stop <= known:
                 return f"{name} does not stand in the passage it cites"
-        quoted = " ".join(quote.text for quote in quotes)
-        if coverage >= _NEGATION_COVERAGE and bool(_NEGATION.search(text)) != bool(
-            _NEGATION.search(quoted)
-        ):
+        if coverage >= _NEGATION_COVERAGE and self._contradicts(text, quotes):
             return "it says the opposite of the passage it cites"
         return ""
 
+    def _contradicts(self, text: str, quotes: Sequence[Quote]) -> bool:
+        """Whether a word is denied on one side and stands undenied on the other."""
+        quoted = " ".join(quote.text for quote in quotes)
+        here, there = self._denied(text), self._denied(quoted)
+        return bool((here - there) & self._words(quoted) or (there - here) & self._words(text))
 
-def _above(passage: Passage) -> tuple[str, ...]:
-    return (passage.chunk.title, *passage.chunk.heading_path)
+    def _denied(self, text: str) -> frozenset[str]:
+        """Return the first word after each negation: "may not land" denies landing."""
+        denied: set[str] = set()
+        for match in _NEGATION.finditer(text):
+            following = self._tokens(text[match.end() : match.end() + _DENIED_CHARACTERS])
+            denied.update([word for word in following if word not in self._stop][:1])
+        return frozenset(denied)
 
 
 def numbers(text: str) -> frozenset[str]:
@@ -276,7 +316,9 @@ def numbers(text: str) -> frozenset[str]:
         plain = match.replace(",", "").lstrip("+-")
         whole, _, part = plain.partition(".")
         part = part.rstrip("0")
-        found.add(f"{int(whole)}.{part}" if part else str(int(whole)))
+        # Digit by digit: int() takes 4,300 digits at most.
+        whole = "".join(str(int(digit)) for digit in whole).lstrip("0") or "0"
+        found.add(f"{whole}.{part}" if part else whole)
     for word in re.findall(r"[a-z]+", text.lower()):
         if word in _NUMBER_WORDS:
             found.add(_NUMBER_WORDS[word])
@@ -323,7 +365,7 @@ def _citation(marker: int, quote: Quote) -> Citation:
         uri=chunk.uri,
         title=chunk.title,
         heading_path=quote.passage.heading_path(quote.span.start),
-        page=chunk.page,
+        page=quote.passage.page(quote.span.start),
         lines=lines,
         span=Span(chunk.span.start + quote.span.start, chunk.span.start + quote.span.end),
         quote=quote.text,

@@ -30,6 +30,7 @@ PAGE_BYTES = 16_384
 _CHECKSUM_BYTES = 8  # what the checksum VFS asks for at the end of each page
 _CACHE_KIB = 65_536
 _BUSY_TIMEOUT_MS = 5_000
+_CHECKPOINT_WAIT_MS = 200  # for readers; a log that stays is read like the file
 _LOCK_WAIT_SECONDS = 10.0
 _LOCK_POLL_SECONDS = 0.05
 
@@ -101,6 +102,7 @@ class Database:
                 yield
             finally:
                 if self._writer is not None:
+                    self._writer.set_busy_timeout(_CHECKPOINT_WAIT_MS)
                     with contextlib.suppress(apsw.Error):  # a reader may be in the way
                         self._writer.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
                     self._writer.close()
@@ -197,7 +199,7 @@ def _open_reader(path: Path) -> apsw.Connection:
         raise _not_found(path)
     try:
         return _opened_reader(str(path.absolute()), path)
-    except apsw.CantOpenError:
+    except (apsw.CantOpenError, apsw.ReadOnlyError):
         # A folder that can't be written has no room for the -shm file that readers share. Where
         # no unfinished log stands beside the file it can be read as one that never changes.
         wal = path.with_name(path.name + "-wal")

@@ -39,7 +39,7 @@ def quotable(passage: Passage) -> list[Quote]:
     found = []
     for span in passage.sentences():
         quote = Quote(passage, span)
-        bare = quote.text.strip("#= ").casefold()
+        bare = quote.text.strip("#=- \n").casefold()
         if bare not in titles and len(re.findall(r"\w+", quote.text)) >= _MIN_WORDS:
             found.append(quote)
     return found
@@ -56,7 +56,8 @@ def choose(question: str, candidates: Sequence[Candidate]) -> list[Candidate]:
     seen: set[str] = set()
     for candidate in ranked:
         words = " ".join(candidate.quote.text.lower().split())
-        good = worth[id(candidate)] >= _MARGIN * worth[id(ranked[0])]
+        best = worth[id(ranked[0])]
+        good = worth[id(candidate)] >= best - (1 - _MARGIN) * abs(best)
         if good and words not in seen and len(chosen) < MAX_SENTENCES:
             chosen.append(candidate)
             seen.add(words)

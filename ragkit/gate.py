@@ -158,4 +158,4 @@ def _weighted(question: Sequence[Word], shares: Sequence[float]) -> float:
 
 
 def _logistic(value: float, centre: float, slope: float) -> float:
-    return 1 / (1 + math.exp(-slope * (value - centre)))
+    return (1 + math.tanh(slope * (value - centre) / 2)) / 2  # exp() could overflow

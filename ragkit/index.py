@@ -119,6 +119,8 @@ class Index:
         settings = self._parts.settings
         stored = self._store.fingerprint() if self._store.exists() else None
         embedder = self._parts.embedder(stored)
+        if stored:
+            retrieval.check_embedder(stored, embedder)
         plan = Ingest(
             fingerprint=_current(stored) if stored else new_fingerprint(settings, embedder),
             collection=collection,

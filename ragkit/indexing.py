@@ -120,6 +120,8 @@ def ingest(
         for left_out in walk.skipped:
             (tally.failed if left_out.code == "unreadable" else tally.skipped).append(left_out)
     files = {file.uri: file for walk in walks for file in walk.files}
+    if not files and not store.exists():
+        return tally.report()  # nothing to make an index of
     with store.exclusive():
         if files:
             store.claim(plan.fingerprint)

@@ -98,7 +98,7 @@ def answer_messages(
     that no passage can close its fence.
     """
     fenced = "\n\n".join(
-        f'<passage-{tag} number="{number}" source="{_harmless(source, tag)}">\n'
+        f'<passage-{tag} number="{number}" source="{_attribute(source, tag)}">\n'
         f"{_harmless(text, tag)}\n</passage-{tag}>"
         for number, source, text in passages
     )
@@ -123,6 +123,10 @@ def web_messages(question: str) -> list[Message]:
 def says_not_found(reply: str) -> bool:
     """Whether a model's sentence is the agreed word for having found nothing."""
     return bool(_NOT_FOUND.fullmatch(reply))
+
+
+def _attribute(text: str, tag: str) -> str:
+    return " ".join(_harmless(text, tag).replace('"', "'").split())
 
 
 def _harmless(text: str, tag: str) -> str:

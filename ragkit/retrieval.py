@@ -99,7 +99,7 @@ def search(
 
 
 def _passage(place: int, found: Found) -> Passage:
-    return Passage(place, found.chunk, found.document_hash, found.headings)
+    return Passage(place, found.chunk, found.document_hash, found.headings, found.pages)
 
 
 def _reranked(

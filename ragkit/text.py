@@ -188,4 +188,4 @@ def query_terms(query: str) -> list[str]:
         parts = re.findall(r"[^\W_]+", word)
         if len(parts) > 1:
             terms.extend(part for part in parts if part.lower() not in STOP_WORDS and len(part) > 1)
-    return list(dict.fromkeys(terms))[:_MAX_TERMS]
+    return list(dict.fromkeys(terms or words))[:_MAX_TERMS]

@@ -277,6 +277,7 @@ def transcript(shown: str) -> str:
 
 
 def _run(command: str, folder: Path, environ: Mapping[str, str]) -> tuple[str, int]:
+    """Return what a command prints on stdout, and its exit code. Progress depends on the time."""
     program, *arguments = shlex.split(command)
     assert program == "ragkit", command
     done = subprocess.run(
@@ -285,10 +286,10 @@ def _run(command: str, folder: Path, environ: Mapping[str, str]) -> tuple[str, i
         cwd=folder,
         env=environ,
         stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        capture_output=True,
         encoding="utf-8",
     )
+    assert done.returncode in (0, failures.NOT_FOUND), done.stderr
     return done.stdout, done.returncode
 
 
@@ -298,12 +299,7 @@ def _without_settings(environ: Mapping[str, str], *, home: Path) -> dict[str, st
         for name, value in environ.items()
         if not name.startswith(("RAGKIT_", "TEMPICO_", "XDG_"))
     }
-    return {
-        **kept,
-        "HOME": str(home),
-        "PYTHONIOENCODING": "utf-8",
-        "PYTHONPATH": os.pathsep.join(sys.path),
-    }
+    return {**kept, "HOME": str(home), "PYTHONIOENCODING": "utf-8"}
 
 
 def main() -> None:

@@ -98,9 +98,8 @@ def read_document(connection: apsw.Connection, number: int) -> Document:
         " FROM documents d JOIN texts t ON t.document = d.number WHERE d.number = ?",
         number,
     )
-    id_, uri, title, text, media_type, content_hash, collection, *structure, outline = found[0]
-    headings = _headings(outline)
-    metadata, pages, blocks = (json.loads(part) for part in structure)
+    id_, uri, title, text, media_type, content_hash, collection, *structure = found[0]
+    metadata, pages, blocks, headings = structure
     return Document(
         id=id_,
         uri=uri,
@@ -109,10 +108,10 @@ def read_document(connection: apsw.Connection, number: int) -> Document:
         media_type=media_type,
         content_hash=content_hash,
         collection=collection,
-        metadata=metadata,
-        pages=tuple(Page(number, Span(a, b)) for number, a, b in pages),
-        headings=headings,
-        blocks=tuple(Block(kind, Span(a, b)) for kind, a, b in blocks),
+        metadata=json.loads(metadata),
+        pages=_pages(pages),
+        headings=_headings(headings),
+        blocks=tuple(Block(kind, Span(a, b)) for kind, a, b in json.loads(blocks)),
     )
 
 
@@ -130,18 +129,18 @@ def document_infos(connection: apsw.Connection, numbers: Iterable[int]) -> list[
 
 def chunks_by_number(
     connection: apsw.Connection, numbers: Sequence[int]
-) -> Iterator[tuple[int, Chunk, str, tuple[Heading, ...]]]:
-    """Yield (number, chunk, hash of the document's version, its headings) in no order."""
+) -> Iterator[tuple[int, Chunk, str, tuple[Heading, ...], tuple[Page, ...]]]:
+    """Yield (number, chunk, hash of the document's version, its headings and pages), unordered."""
     found = fetch(
         connection,
-        f"SELECT {_CHUNK}, c.number, d.content_hash, t.headings"
+        f"SELECT {_CHUNK}, c.number, d.content_hash, t.headings, t.pages"
         " FROM chunks c JOIN documents d ON d.number = c.document"
         " JOIN texts t ON t.document = d.number"
         " WHERE c.number IN (SELECT value FROM json_each(?))",
         _json(list(numbers)),
     )
     for row in found:
-        yield row[-3], _chunk(row), row[-2], _headings(row[-1])
+        yield row[-4], _chunk(row), row[-3], _headings(row[-2]), _pages(row[-1])
 
 
 def chunks_of_document(connection: apsw.Connection, number: int) -> list[Chunk]:
@@ -157,6 +156,10 @@ def chunks_of_document(connection: apsw.Connection, number: int) -> list[Chunk]:
 
 def _headings(stored: str) -> tuple[Heading, ...]:
     return tuple(Heading(level, words, Span(a, b)) for level, words, a, b in json.loads(stored))
+
+
+def _pages(stored: str) -> tuple[Page, ...]:
+    return tuple(Page(number, Span(a, b)) for number, a, b in json.loads(stored))
 
 
 def _chunk(row: tuple[Any, ...]) -> Chunk:

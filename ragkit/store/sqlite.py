@@ -21,7 +21,16 @@ from ragkit.errors import DocumentNotFound, FingerprintMismatch
 from ragkit.store import filters as filtering
 from ragkit.store import rows, words
 from ragkit.text import LEXICAL_FORM, lexical_form
-from ragkit.types import Chunk, Document, DocumentInfo, Filters, Fingerprint, Heading, Stats
+from ragkit.types import (
+    Chunk,
+    Document,
+    DocumentInfo,
+    Filters,
+    Fingerprint,
+    Heading,
+    Page,
+    Stats,
+)
 
 if TYPE_CHECKING:
     from ragkit.ports import Vectors
@@ -44,11 +53,12 @@ class Known:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A chunk that was found, with its document's hash (the version's) and headings."""
+    """A chunk that was found, with its document's hash (the version's), headings and pages."""
 
     chunk: Chunk
     document_hash: str
     headings: tuple[Heading, ...]
+    pages: tuple[Page, ...]
 
 
 class SqliteStore:
@@ -309,8 +319,8 @@ class SqliteStore:
         """Return the chunks of these numbers."""
         with self._db.reading() as connection:
             return {
-                number: Found(chunk, document_hash, headings)
-                for number, chunk, document_hash, headings in rows.chunks_by_number(
+                number: Found(chunk, document_hash, headings, pages)
+                for number, chunk, document_hash, headings, pages in rows.chunks_by_number(
                     connection, numbers
                 )
             }

@@ -81,6 +81,7 @@ __all__ = [
     "WebSearch",
     "WebSearchUnavailable",
     "WebSource",
+    "WordMatcher",
     "__version__",
 ]
 
@@ -111,7 +112,7 @@ if TYPE_CHECKING:
         WebSearchUnavailable,
     )
     from ragkit.index import Index
-    from ragkit.ports import ChatModel, Embedder, EmbedKind, Reranker
+    from ragkit.ports import ChatModel, Embedder, EmbedKind, Reranker, WordMatcher
     from ragkit.providers.local import MiniLM
     from ragkit.store import SqliteStore
     from ragkit.types import (

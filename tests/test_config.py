@@ -430,7 +430,7 @@ def test_the_key_goes_unencrypted_only_on_the_users_word(with_key: Machine) -> N
 
 
 def test_a_folder_can_have_documents_sent_to_this_machine_only(machine: Machine) -> None:
-    """A folder may name a server on loopback; another host must be named by the user, key or not."""
+    """A folder may name a server on loopback; another host the user has to name, key or not."""
     machine.project_file.write_text("base_url = 'http://localhost:11434/v1'")
     assert not api_key(machine.settings(), machine.environ)
     machine.project_file.write_text("base_url = 'https://models.example/v1'")

@@ -111,10 +111,12 @@ def main() -> int:
     parser.add_argument("--verbose", action="store_true", help="print every case")
     parser.add_argument("--fail-under", action="store_true", help="exit 1 below the floors")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        with Index.open(Path(folder, "index.db"), Settings(), environ={}) as index:
-            index.ingest(CORPUS)
-            answered, refused = report(run(index), verbose=arguments.verbose)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Index.open(Path(folder, "index.db"), Settings(), environ={}) as index,
+    ):
+        index.ingest(CORPUS)
+        answered, refused = report(run(index), verbose=arguments.verbose)
     below = answered < FLOOR_ANSWERED or refused < FLOOR_REFUSED
     return int(arguments.fail_under and below)
 

@@ -57,11 +57,11 @@ class Wiring:
             local = self.settings.embedder == "local" or (
                 self.settings.embedder == "auto" and not self.has_endpoint
             )
-            return self.local if local else self._endpoint_embedder(0)
+            return self.local if local else self._endpoint_embedder(None)
         self._check(stored)
         if stored.embedder == self.local.name:
             return self.local
-        return self._endpoint_embedder(stored.dimensions, model=stored.embedder)
+        return self._endpoint_embedder(stored)
 
     def _check(self, stored: Fingerprint) -> None:
         """Refuse settings that the user made and the index can't follow: never a silent switch."""
@@ -118,14 +118,24 @@ class Wiring:
 
         return list_models(self._http)
 
-    def _endpoint_embedder(self, dimensions: int, *, model: str = "") -> Embedder:
-        from ragkit.providers.endpoint import EndpointEmbedder  # noqa: PLC0415 - as above
+    def _endpoint_embedder(self, stored: Fingerprint | None) -> Embedder:
+        from ragkit.providers.endpoint import (  # noqa: PLC0415 - as above
+            EndpointEmbedder,
+            own_dimensions,
+        )
 
+        dimensions = self.settings.embedding_dimensions
+        if stored is None:
+            return EndpointEmbedder(
+                self._http, model=self.settings.embedding_model, dimensions=dimensions
+            )
+        if own_dimensions(stored.embedder) not in (0, stored.dimensions):
+            dimensions = stored.dimensions  # the index was built with fewer than the model's own
         return EndpointEmbedder(
             self._http,
-            model=model or self.settings.embedding_model,
-            dimensions=self.settings.embedding_dimensions,
-            known_dimensions=dimensions,
+            model=stored.embedder,
+            dimensions=dimensions,
+            known_dimensions=stored.dimensions,
         )
 
     @cached_property

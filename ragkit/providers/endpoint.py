@@ -86,7 +86,7 @@ class EndpointEmbedder:
         self._http = http
         self._model = model
         self._requested = dimensions
-        self._dimensions = dimensions or known_dimensions or _dimensions_of(model)
+        self._dimensions = dimensions or known_dimensions or own_dimensions(model)
         self._batch_texts = batch_texts
         self._batch_tokens = batch_tokens
         self._usage = Usage()
@@ -208,8 +208,8 @@ class EndpointEmbedder:
         return vectors
 
 
-def _dimensions_of(model: str) -> int:
-    """Return the dimensions of a model that ragkit knows by name, else 0."""
+def own_dimensions(model: str) -> int:
+    """Return how many dimensions a model gives unasked; 0 where ragkit doesn't know it."""
     family = model.lower().rpartition("/")[2].partition(":")[0]
     return next((n for name, n in _KNOWN_DIMENSIONS.items() if family.startswith(name)), 0)
 

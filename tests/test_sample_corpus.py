@@ -37,7 +37,8 @@ def outcomes(index: Index) -> list[Outcome]:
 
 
 def plain(text: str) -> str:
-    return " ".join(text.split())
+    """Leave out what the layout adds: line ends, and the bars between the cells of a table."""
+    return " ".join(text.replace(" | ", " ").split())
 
 
 # --- the questions -----------------------------------------------------------------------------
@@ -49,21 +50,21 @@ def test_the_questions() -> None:
     assert len({case["id"] for case in asked}) == len(asked) == 40
     assert len({case["question"] for case in asked}) == 40
     grades = Counter(case["grade"] for case in asked)
-    assert set(grades) == {"easy", "paraphrased", "multi-document", "unanswerable"}
+    assert set(grades) == {"easy", "paraphrased", "multi", "unanswerable"}
     assert grades["unanswerable"] == 10
     assert (FLOOR_ANSWERED, FLOOR_REFUSED) == (24, 8)
 
 
 def test_the_corpus_is_ingested_whole(index: Index) -> None:
-    """Each document but the questions themselves is in the index."""
-    here = {path.name for path in CORPUS.iterdir()} - {"cases.jsonl"}
-    assert {Path(info.uri).name for info in index.documents()} >= here
+    """Each document is in the index, and the questions are not."""
+    here = {path.name for path in CORPUS.iterdir()} - {"cases.jsonl", ".ragkitignore"}
+    assert {Path(info.uri).name for info in index.documents()} == here
     assert 10 <= len(here) <= 14
 
 
 @pytest.mark.parametrize("case", cases(), ids=lambda case: case["id"])
 def test_gold_sentences_stand_in_their_documents(index: Index, case: dict[str, list[str]]) -> None:
-    """White space aside, in the text as it was parsed; unanswerable questions have none."""
+    """Layout aside, in the text as it was parsed; unanswerable questions have none."""
     texts = [plain(index.get(name).text) for name in case["documents"]]
     for sentence in case["sentences"]:
         assert any(plain(sentence) in text for text in texts), sentence

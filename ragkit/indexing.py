@@ -188,8 +188,8 @@ class _Run:
         if known and known.content_hash == content_hash:
             self._unchanged(known, file, mtime_ns)
             return None
-        if known is None and (gone := self._gone.get(content_hash)):
-            self._moved(gone.pop(), file, mtime_ns)
+        if known is None and (gone := self._take_gone(content_hash, file)):
+            self._moved(gone, file, mtime_ns)
             return None
         return self._parsed(data, file, mtime_ns, content_hash, known)
 
@@ -207,12 +207,22 @@ class _Run:
             return self._plan.collection
         return known.collection if known else self._plan.new_collection
 
+    def _take_gone(self, content_hash: str, file: SourceFile) -> Known | None:
+        """Return a document whose file went away with this content, and forget it here.
+
+        One with another suffix is another document: its parser may find other things in it.
+        """
+        same = self._gone.get(content_hash, [])
+        for known in same:
+            if Path(known.uri).suffix == Path(file.uri).suffix:
+                same.remove(known)
+                return known
+        return None
+
     def _moved(self, known: Known, file: SourceFile, mtime_ns: int) -> None:
         self._store.rename(known.id, file.uri, size_bytes=file.size, mtime_ns=mtime_ns)
         self._tally.moved.append(Move(known.uri, file.uri))
         self._known.pop(known.uri)
-        if not self._gone[known.content_hash]:
-            self._gone.pop(known.content_hash)
 
     def _parsed(
         self,

@@ -548,7 +548,9 @@ SENTENCES = (
     "| salt | 2 | per cent |",
 )
 HEADINGS = ("# Ferries", "## Dogs", "## Salt", "### Rules of 2025", "# 渡轮")
-PARAGRAPHS = st.lists(st.sampled_from(SENTENCES), min_size=1, max_size=4).map(" ".join)
+PARAGRAPHS = st.tuples(
+    st.lists(st.sampled_from(SENTENCES), min_size=1, max_size=4), st.sampled_from([" ", "\n", "  "])
+).map(lambda drawn: drawn[1].join(drawn[0]).replace("may", f"may{drawn[1]}"))
 MARKDOWN = st.lists(
     st.sampled_from(HEADINGS)
     | PARAGRAPHS

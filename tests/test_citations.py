@@ -148,6 +148,7 @@ def cut(pieces: Iterable[str]) -> list[str]:
         ["Dogs travel free. [1, 2, 3, 4, 5, 6] ", "They stay on deck."],
         ["Yes. Dogs travel free [1]. ", "They stay on deck."],
         ["Yes.\n\n", "Dogs travel free [1]."],
+        ["Yes. Dogs travel free. ", "They\nstay on deck."],
         ["It costs 12.50 kronor at 7 p.m. on Mr. Berg's boat. ", "Dogs travel free."],
         ["- Dogs travel free [1]\n", "- Cats travel free [2]\n", "1. Mice travel free [3]"],
         ["# Rules for dogs. And for cats\n", "Dogs travel free [1]."],
@@ -158,6 +159,7 @@ def cut(pieces: Iterable[str]) -> list[str]:
 def test_sentences_of_a_reply(sentences: list[str]) -> None:
     """Markers stay with the sentence before them, code is one piece, short ones join the next."""
     assert cut(["".join(sentences)]) == sentences
+    assert cut("".join(sentences)) == sentences  # character by character
 
 
 REPLIES = st.lists(
@@ -374,7 +376,9 @@ def test_nothing_is_shown_without_a_quote(sentence: str) -> None:
 
 
 def cite(sentence: str) -> list[tuple[tuple[str, ...], Lines | None]]:
-    return [(c.heading_path, c.lines) for c in Numbering().cite(check(sentence).quotes)]
+    citations = Numbering().cite(check(sentence).quotes)
+    assert all(c.quote == FERRY[c.span.start : c.span.end] for c in citations)
+    return [(citation.heading_path, citation.lines) for citation in citations]
 
 
 def test_a_quote_has_the_headings_and_lines_of_its_own_place() -> None:

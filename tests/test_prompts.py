@@ -128,6 +128,12 @@ def test_no_passage_leaves_its_fence(passages: list[tuple[str, str]], question: 
     assert len(re.findall("<passage-", text)) == len(numbered)
 
 
+def test_a_passage_that_holds_the_tag_loses_it() -> None:
+    """Only the fences have it."""
+    text = prompt(f"The tag is {TAG}.", source=TAG, question=f"Is it {TAG}?")
+    assert text.count(TAG) == 2
+
+
 @pytest.mark.parametrize(
     "token",
     [

@@ -137,13 +137,15 @@ def test_the_query_is_worded_as_the_index_wants_it(tmp_path: Path) -> None:
     assert seen == ["query: muzzle?"]
 
 
-def test_ties_are_broken_by_the_chunk(crowd: SqliteStore) -> None:
-    """What is equally good comes in the order of its coming in, every time."""
+def test_ties_are_broken_by_the_chunk(crowd: SqliteStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is equally good comes in the order of its coming in, also where a list is cut."""
+    everything = [f"file:///boats/{number}.md" for number in range(30)]
     found = search(crowd, "red", mode="lexical", limit=30)
     assert len({hit.score for hit in found.hits}) == 1
-    assert [hit.chunk.uri for hit in found.hits] == [
-        f"file:///boats/{number}.md" for number in range(30)
-    ]
+    assert [hit.chunk.uri for hit in found.hits] == everything
+    monkeypatch.setattr(retrieval, "LIST_DEPTH", 3)
+    found = search(crowd, "red", mode="lexical", limit=3)
+    assert [hit.chunk.uri for hit in found.hits] == everything[:3]
 
 
 # --- filters -----------------------------------------------------------------------------------

@@ -221,7 +221,7 @@ class SqliteStore:
             return rows.document_infos(connection, _allowed(connection, filters))
 
     def find(self, reference: str) -> str:
-        """Return the id of the document meant by an id, a uri, or a path's unique end.
+        """Return the id of the document meant by an id, a uri, a path, or a path's unique end.
 
         Raises DocumentNotFound where none or several could be meant.
         """
@@ -231,11 +231,14 @@ class SqliteStore:
         if exact:
             return str(exact[0])
         wanted = "/" + reference.removeprefix("./").strip("/")
-        near = [(id_, uri) for id_, uri in listed if unquote(urlsplit(uri).path).endswith(wanted)]
+        paths = [(id_, unquote(urlsplit(uri).path)) for id_, uri in listed]
+        near = [(id_, path) for id_, path in paths if path == reference] or [
+            (id_, path) for id_, path in paths if path.endswith(wanted)
+        ]
         if len(near) == 1:
             return str(near[0][0])
         if near:
-            some = ", ".join(unquote(urlsplit(uri).path) for _, uri in near[:3])
+            some = ", ".join(path for _, path in near[:3])
             raise DocumentNotFound(
                 reference,
                 f"{len(near)} documents end in {reference}",

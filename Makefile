@@ -26,7 +26,6 @@ help:  ## list these commands
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 16
 
 demo: $(INSTALLED)  ## install, read sample_corpus/ and ask two questions, with no key
-	@rm -rf $(DEMO)
 	@echo '$$ ragkit ingest sample_corpus'
 	@$(RAGKIT) ingest sample_corpus --embedder local --quiet
 	@echo

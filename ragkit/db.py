@@ -74,11 +74,11 @@ class Database:
             self._writer.execute("BEGIN IMMEDIATE")
             try:
                 yield self._writer
+                self._writer.execute("COMMIT")
             except BaseException:
                 if self._writer.in_transaction:
                     self._writer.execute("ROLLBACK")
                 raise
-            self._writer.execute("COMMIT")
 
     @contextlib.contextmanager
     def exclusive(self, *, wait_seconds: float = _LOCK_WAIT_SECONDS) -> Iterator[None]:

@@ -10,11 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ragkit.providers import wordpiece
 from ragkit.providers.wordpiece import WordPiece
 from ragkit.types import Span
 
 HERE = Path(__file__).parent
-VOCABULARY = HERE.parent.parent / "ragkit" / "providers" / "minilm-vocab.txt"
+VOCABULARY = Path(wordpiece.__file__).with_name("minilm-vocab.txt")
 TOKENIZER = WordPiece(VOCABULARY)
 PIECES = VOCABULARY.read_text(encoding="utf-8").split("\n")
 UNKNOWN, FIRST, LAST = 100, 101, 102

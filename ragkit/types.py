@@ -13,7 +13,9 @@ from typing import Any, Literal
 Mode = Literal["hybrid", "semantic", "lexical"]
 State = Literal["grounded", "partial", "not_found", "web"]
 WebPolicy = Literal["auto", "never", "always"]
-BlockKind = Literal["paragraph", "list_item", "table_header", "table_row", "code", "front_matter"]
+BlockKind = Literal[
+    "paragraph", "list_item", "table_header", "table_row", "code", "footnote", "front_matter"
+]
 
 
 @dataclass(frozen=True, slots=True)

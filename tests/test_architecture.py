@@ -66,9 +66,11 @@ LIBRARIES = {
     "onnxruntime": {"providers.minilm"},
     "pypdf": {"parsing"},
     "pypdfium2": {"parsing"},
+    "python_calamine": {"parsing"},
     "rich": {"cli"},
     "selectolax": {"parsing"},
     "sqlite_vec": {"db"},
+    "striprtf": {"parsing"},
     "tenacity": {"providers.http"},
 }
 

@@ -23,9 +23,6 @@ _ITEM_TAGS = frozenset(("li", "dt", "dd"))
 _LIST_TAGS = frozenset(("ul", "ol", "dl", "menu", "dir"))
 _LANGUAGE = re.compile(r"(?:^|\s)(?:lang|language|highlight|brush)[-:]\s*([\w+#-]+)")
 _PERMALINKS = frozenset(("¶", "#", "§", "🔗"))
-_TIGHT = frozenset(
-    (("list_item", "list_item"), ("table_header", "table_row"), ("table_row", "table_row"))
-)
 
 
 @dataclass(slots=True)
@@ -56,7 +53,6 @@ class _Renderer:
     def __init__(self, dropped: frozenset[Element]) -> None:
         self.writer = Writer()
         self._dropped = dropped
-        self._last: BlockKind | None = None
         self._inline: list[str] = []
         self._items: list[_Item] = []
         self._numbers: list[int | None] = []  # the next number of each open list; None for bullets
@@ -134,42 +130,26 @@ class _Renderer:
             item.marker = ""
         kind: BlockKind = "list_item" if marker else "paragraph"
         first = marker or indent
-        self._write(kind, first + f"\n{indent}".join(lines))
-
-    def _write(self, kind: BlockKind, text: str) -> None:
-        self.writer.block(kind, text, gap="\n" if (self._last, kind) in _TIGHT else "\n\n")
-        self._last = kind
+        self.writer.write(kind, first + f"\n{indent}".join(lines))
 
     def _heading(self, element: Element) -> None:
         title = _inline_text(element, self._dropped)
         if not title:
             return
         if len(title) > HEADING_CHARACTERS:
-            self._write("paragraph", title)
+            self.writer.write("paragraph", title)
             return
-        level = int(element.tag[1])
-        self.writer.heading(level, title, f"{'#' * level} {title}", gap="\n\n")
-        self._last = None
+        self.writer.title(int(element.tag[1]), title)
 
     def _code(self, element: Element) -> None:
-        code = clean(_raw_text(element, self._dropped)).strip("\n").rstrip()
-        if not code.strip():
-            return
-        longest = max((len(run) for run in re.findall("`{3,}", code)), default=2)
-        fence = "`" * (longest + 1)
-        self._write("code", f"{fence}{_language(element)}\n{code}\n{fence}")
+        self.writer.code(clean(_raw_text(element, self._dropped)), _language(element))
 
     def _table(self, element: Element, rows: list[_Row]) -> None:
         for below in descendants(element, self._dropped):
             if below.tag == "caption" and (caption := _inline_text(below, self._dropped)):
-                self._write("paragraph", caption)
-        lines = [f"| {' | '.join(row.cells)} |" for row in rows]
+                self.writer.write("paragraph", caption)
         headers = next((n for n, row in enumerate(rows) if not row.is_header), len(rows))
-        if headers and headers < len(rows):
-            self._write("table_header", "\n".join(lines[:headers]))
-            lines = lines[headers:]
-        for line in lines:
-            self._write("table_row", line)
+        self.writer.table([row.cells for row in rows], headers=headers)
 
 
 @dataclass(slots=True)
@@ -231,8 +211,6 @@ def _cells(
             carried[len(texts)] = (rows - 1, text if repeat or not column else "")
             texts.append(text if repeat or not column else "")
     fill()
-    while texts and not texts[-1]:
-        texts.pop()
     return texts
 
 

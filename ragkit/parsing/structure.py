@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -73,26 +74,90 @@ class Structure:
         self.blocks.append(Block(kind, span))
 
 
+# Blocks that follow each other without a blank line between them.
+_TIGHT = frozenset(
+    (("list_item", "list_item"), ("table_header", "table_row"), ("table_row", "table_row"))
+)
+
+
 class Writer:
-    """Writes a text block by block, for parsers whose text isn't the file's own."""
+    """Writes a text block by block, for parsers whose text isn't the file's own.
+
+    Texts are to be cleaned before they come here: `write`, `table` and the like keep them as
+    they are, so that spans are right.
+    """
 
     def __init__(self) -> None:
         self.headings: list[Heading] = []
         self.blocks: list[Block] = []
+        self.pages: list[Page] = []
         self.length = 0
         self._pieces: list[str] = []
+        self._last: BlockKind | None = None  # the kind of the last block, None behind a heading
+
+    # --- by kind -------------------------------------------------------------------------------
+
+    def write(self, kind: BlockKind, text: str) -> None:
+        """Add a block behind a blank line, or close behind its like. Nothing for white space."""
+        if text.strip():
+            self.block(kind, text, gap="\n" if (self._last, kind) in _TIGHT else "\n\n")
+            self._last = kind
+
+    def title(self, level: int, title: str) -> None:
+        """Add a heading as Markdown has it. Nothing for white space."""
+        words = " ".join(title.split())
+        if words:
+            self.heading(level, words, f"{'#' * min(level, 6)} {words}", gap="\n\n")
+
+    def code(self, code: str, language: str = "") -> None:
+        """Add a fenced block of code. Nothing for white space."""
+        code = code.strip("\n").rstrip()
+        if code:
+            longest = max((len(run) for run in re.findall("`{3,}", code)), default=2)
+            fence = "`" * (longest + 1)
+            self.write("code", f"{fence}{language}\n{code}\n{fence}")
+
+    def table(self, rows: Sequence[Sequence[str]], *, headers: int) -> None:
+        """Add a table, a line a row, of which the first `headers` are its header.
+
+        White space in a cell becomes one space, empty cells at the end of a row and rows of
+        empty cells are left out.
+        """
+        lines = [_row(cells) for cells in rows]
+        header = "\n".join(line for line in lines[:headers] if line)
+        body = [line for line in lines[headers:] if line]
+        if body:
+            self.write("table_header", header)
+        else:
+            body = header.split("\n")
+        for line in body:
+            self.write("table_row", line)
+
+    def begin_page(self, number: int) -> None:
+        """Begin a page (or slide, or sheet): what is added from here on stands on it."""
+        self._last = None
+        at = self.length
+        self.pages.append(Page(number, Span(at, at)))
+
+    # --- as told -------------------------------------------------------------------------------
 
     def append(self, text: str, *, gap: str) -> Span:
         """Add a text behind a gap, which is left out where the text begins."""
         if self.length:
             self._pieces.append(gap)
             self.length += len(gap)
+        start = self.length
         self._pieces.append(text)
         self.length += len(text)
-        return Span(self.length - len(text), self.length)
+        if self.pages:
+            page = self.pages[-1]
+            first = page.span.start if page.span.end > page.span.start else start
+            self.pages[-1] = Page(page.number, Span(first, self.length))
+        return Span(start, self.length)
 
     def heading(self, level: int, title: str, text: str, *, gap: str) -> None:
         self.headings.append(Heading(level, title, self.append(text, gap=gap)))
+        self._last = None
 
     def block(self, kind: BlockKind, text: str, *, gap: str) -> None:
         """Add a block. An indent belongs to the text, and to the block if it is code."""
@@ -109,6 +174,34 @@ class Writer:
 
     def text(self) -> str:
         return "".join(self._pieces)
+
+    def parsed(
+        self,
+        media_type: str,
+        *,
+        title: str = "",
+        metadata: Mapping[str, str] | None = None,
+        warnings: Sequence[str] = (),
+    ) -> Parsed:
+        """Return what was written; without a title of the file's own the first heading is it."""
+        first = self.headings[0].title if self.headings else ""
+        return Parsed(
+            text=self.text(),
+            title=" ".join(title.split()) or first,
+            media_type=media_type,
+            metadata=metadata or {},
+            pages=tuple(self.pages),
+            headings=tuple(self.headings),
+            blocks=tuple(self.blocks),
+            warnings=tuple(warnings),
+        )
+
+
+def _row(cells: Sequence[str]) -> str:
+    texts = [" ".join(cell.split()) for cell in cells]
+    while texts and not texts[-1]:
+        texts.pop()
+    return f"| {' | '.join(texts)} |" if texts else ""
 
 
 def _trimmed(text: str, start: int, end: int) -> Span:

@@ -270,7 +270,15 @@ def newlines(text: str) -> list[int]:
 
 def has_lines(media_type: str) -> bool:
     """Whether a line of the stored text is a line of the file, so that it can be cited."""
-    return media_type.startswith("text/") and media_type != "text/html"
+    return media_type in _TEXT_TYPES or (
+        media_type.startswith("text/") and media_type not in ("text/html", "text/vtt")
+    )
+
+
+# Kept as they are, though their names don't say that they are text.
+_TEXT_TYPES = frozenset(
+    "application/json5 application/sql application/toml application/xml application/yaml".split()
+)
 
 
 def page_at(pages: Sequence[Page], position: int) -> int | None:

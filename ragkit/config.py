@@ -1,4 +1,4 @@
-"""The settings of ragkit: where each value comes from, and what may be done with the key.
+"""The settings of ragkit, and where each value comes from.
 
 A flag wins over `RAGKIT_<KEY>`, that over `ragkit.toml` (here or in the nearest parent), that
 over the user's file (`~/.config/ragkit/config.toml`), that over the default. Each key is declared
@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 import os
 import re
-import shlex
 import tomllib
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -18,7 +17,6 @@ from dataclasses import dataclass, field, fields
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal, TypeVar, get_args, get_type_hints
-from urllib.parse import urlsplit
 
 from ragkit.errors import ConfigError
 from ragkit.types import Mode, WebPolicy
@@ -43,7 +41,6 @@ _TRUE = frozenset({"1", "true", "yes", "on"})
 _FALSE = frozenset({"0", "false", "no", "off"})
 _KINDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text in quotes"}
 _URL = re.compile(r"https?://(\[[0-9A-Fa-f:]+\]|[A-Za-z0-9._-]+)(:[0-9]{1,5})?(/[!-~]*)?")
-_LOOPBACK = re.compile(r"localhost|::1|127(\.[0-9]{1,3}){3}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -121,6 +118,32 @@ class Settings:
     )
     chunk_tokens: int = _key(
         200, "The size of a passage, in estimated tokens.", minimum=16, maximum=8192
+    )
+
+    isolation: Literal["process", "none"] = _key(
+        "process",
+        "Whether files are parsed in limited processes without keys (process), or in ragkit's own.",
+    )
+    parse_workers: int = _key(
+        0, "How many files are parsed at a time; 0 means one a core, 8 at most.", minimum=0
+    )
+    parse_seconds: float = _key(
+        20.0,
+        "The processor time that one file may take, in seconds; each megabyte adds one.",
+        minimum=1,
+    )
+    parse_memory_mb: int = _key(
+        1024, "The address space of a parser process, in megabytes.", minimum=256
+    )
+    max_file_mb: int = _key(100, "The largest file that is read, in megabytes.", minimum=1)
+    max_text_mb: int = _key(
+        100, "The most text that is taken out of a file, in million characters.", minimum=1
+    )
+    keep_page_headers: bool = _key(
+        False, "Whether headers and footers that repeat on most pages of a PDF stay in its text."
+    )
+    allow_private_addresses: bool = _key(
+        False, "Whether web pages may be read from this machine and its private network."
     )
 
     chat: Literal["auto", "endpoint", "none"] = _key(
@@ -223,7 +246,7 @@ def resolve(overrides: Mapping[str, object], *, environ: Mapping[str, str], cwd:
 
     Reads the project's and the user's configuration file and nothing else. Raises ConfigError.
     """
-    user_file = _user_folder(environ)
+    user_file = user_folder(environ)
     user = _file_layer(user_file / "config.toml", "user", environ) if user_file else {}
     project_file = _project_file(cwd)
     project = _file_layer(project_file, "project", environ) if project_file else {}
@@ -330,7 +353,8 @@ def _project_file(cwd: Path) -> Path | None:
     return None
 
 
-def _user_folder(environ: Mapping[str, str]) -> Path | None:
+def user_folder(environ: Mapping[str, str]) -> Path | None:
+    """Return the folder of the user's own settings and key; None where there is no home."""
     configured = Path(environ.get("XDG_CONFIG_HOME", ""))
     if configured.is_absolute():  # the XDG specification has relative ones ignored
         return configured / "ragkit"
@@ -411,122 +435,3 @@ def _unknown(
         else "ragkit config lists all settings"
     )
     return ConfigError(f"{place}: unknown setting {shown or name}", hint=hint)
-
-
-# --- the key ------------------------------------------------------------------------------------
-
-
-class Secret:
-    """A key that shows itself only when asked to: `reveal()`. False where there is none.
-
-    `origin` says where it was found.
-    """
-
-    __slots__ = ("_value", "origin")
-
-    def __init__(self, value: str, origin: str) -> None:
-        self._value = value
-        self.origin = origin
-
-    def reveal(self) -> str:
-        return self._value
-
-    def __bool__(self) -> bool:
-        return bool(self._value)
-
-    def __str__(self) -> str:
-        """Return a mask; the last four characters show where they give nothing away."""
-        if not self._value:
-            return ""
-        return "****" + (self._value[-4:] if len(self._value) >= 12 else "")
-
-    def __repr__(self) -> str:
-        return f"Secret({str(self)!r})"
-
-    def __reduce__(self) -> str:
-        raise TypeError("a key is not to be written down")
-
-
-def find_key(settings: Settings, environ: Mapping[str, str]) -> Secret:
-    """Return the user's key, from the variable that `api_key_env` names or the user's key file.
-
-    For looking only: `api_key` is the one that checks whether the endpoint may have it.
-    """
-    text = environ.get(settings.api_key_env, "").strip()
-    if text:
-        return _usable(text, settings.api_key_env)
-    folder = _user_folder(environ)
-    if folder is None:
-        return Secret("", "")
-    path = folder / "key"
-    try:
-        mode = path.stat().st_mode
-        if os.name == "posix" and mode & 0o077:
-            raise ConfigError(
-                f"{path} can be read by others (mode {mode & 0o777:o}), so it is not used",
-                hint=f"chmod 600 {shlex.quote(str(path))}",
-            )
-        return _usable(path.read_text(encoding="utf-8").strip(), str(path))
-    except (FileNotFoundError, NotADirectoryError):
-        return Secret("", "")
-    except (OSError, UnicodeDecodeError) as exc:
-        raise ConfigError(f"the key file {path} can't be read", hint="check it") from exc
-
-
-def _usable(text: str, origin: str) -> Secret:
-    if not all("!" <= character <= "~" for character in text):
-        raise ConfigError(
-            f"the key in {origin} holds spaces or other characters that no key has",
-            hint="copy it again, alone and on one line",
-        )
-    return Secret(text, origin)
-
-
-def api_key(settings: Settings, environ: Mapping[str, str]) -> Secret:
-    """Return the key to send to `settings.base_url`; false where there is none.
-
-    A `ragkit.toml` comes with a folder, so it may be anybody's: it can't send the user's key or
-    documents to a host that the user has not named, nor choose which secret is sent, nor have it
-    sent in clear.
-    """
-    secret = find_key(settings, environ)
-    url = urlsplit(settings.base_url)
-    host = url.hostname or ""
-    if _LOOPBACK.fullmatch(host):
-        return secret
-    default_host = urlsplit(DEFAULT_BASE_URL).hostname
-    own_host = urlsplit(str(settings.own.get("base_url", DEFAULT_BASE_URL))).hostname
-    if host not in (default_host, own_host):
-        _refuse_project(settings, "base_url", "TEMPICO_BASE_URL")
-    if not secret:
-        return secret
-    if settings.api_key_env not in (KEYS["api_key_env"].default, settings.own.get("api_key_env")):
-        _refuse_project(settings, "api_key_env", "RAGKIT_API_KEY_ENV")
-    if url.scheme == "http" and not settings.own.get("allow_http"):
-        _refuse_project(settings, "allow_http", "RAGKIT_ALLOW_HTTP")
-        if not settings.allow_http:
-            raise ConfigError(
-                f"{settings.base_url} would get your key unencrypted",
-                hint="use https, or set allow_http (RAGKIT_ALLOW_HTTP=true) on a trusted network",
-            )
-    return secret
-
-
-def _refuse_project(settings: Settings, name: str, variable: str) -> None:
-    """Raise where the value is the project's: only the user may say what becomes of the key."""
-    origin = settings.origins.get(name)
-    if origin is None or origin.kind != "project":
-        return
-    value = getattr(settings, name)
-    shown = str(value).lower() if isinstance(value, bool) else str(value)
-    raise ConfigError(
-        f"{origin.name} sets {name} = {shown}; nothing is sent there on a folder's word alone",
-        hint=f"if you trust it: export {variable}={shlex.quote(shown)}",
-        code="untrusted-project",
-    )
-
-
-def endpoint_configured(settings: Settings, environ: Mapping[str, str]) -> bool:
-    """Whether there is an endpoint to use: a key is set, or a base URL (Ollama needs no key)."""
-    named = settings.base_url.rstrip("/") != DEFAULT_BASE_URL
-    return named or bool(find_key(settings, environ))

@@ -11,6 +11,7 @@
     │   └── FingerprintMismatch
     ├── DocumentError
     │   ├── DocumentNotFound
+    │   ├── SkippedDocument
     │   ├── UnsupportedFormat
     │   └── ParseError
     ├── QueryError
@@ -111,6 +112,12 @@ class DocumentNotFound(DocumentError):
     """The index holds no such document, or more than one that could be meant."""
 
     code = "document-not-found"
+
+
+class SkippedDocument(DocumentError):
+    """There is nothing to read here: a binary, an archive, a picture, an empty file."""
+
+    code = "skipped"
 
 
 class UnsupportedFormat(DocumentError):

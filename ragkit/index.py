@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -11,7 +12,7 @@ from ragkit import answering, config, indexing, retrieval
 from ragkit.chunking import CHUNKER
 from ragkit.config import Settings
 from ragkit.errors import ConfigError, FingerprintMismatch
-from ragkit.indexing import Ingest
+from ragkit.indexing import Ingest, Loaded, Source
 from ragkit.ports import ChatModel, Embedder, Reranker
 from ragkit.store import SqliteStore
 from ragkit.types import (
@@ -31,7 +32,17 @@ from ragkit.types import (
     Stats,
     WebPolicy,
 )
-from ragkit.wiring import Given, Wiring, new_fingerprint, web_search
+from ragkit.wiring import (
+    Given,
+    Wiring,
+    new_fingerprint,
+    parse_options,
+    parse_workers,
+    web_pages,
+    web_search,
+)
+
+_URL = re.compile(r"https?://", re.IGNORECASE)
 
 
 class Index:
@@ -108,14 +119,57 @@ class Index:
         prune: bool = False,
         on_event: Callable[[IngestEvent], None] | None = None,
     ) -> IngestReport:
-        """Bring the index up to what the files and folders at these paths say.
+        """Bring the index up to what the files, folders and web pages at these places say.
 
         Only what is new or changed is read and embedded; what has vanished from a folder is
-        removed (`prune` removes it also where it looks like a loss). A document that can't be
-        read is a Failure in the report. Raises DocumentError for a missing path.
+        removed (`prune` removes it also where it looks like a loss). A place that begins with
+        http:// or https:// is one page. A document that can't be read is a Failure in the
+        report. Raises DocumentError for a missing path.
         """
         if not paths:
             raise ConfigError("there is nothing to ingest", hint="name a file or a folder")
+        names = list(dict.fromkeys(os.fspath(path) for path in paths))
+        urls = [name for name in names if _URL.match(name)]
+        files = [Path(name) for name in names if not _URL.match(name)]
+        return self._ingest(
+            files,
+            web_pages(urls, self._parts.settings) if urls else [],
+            collection=collection,
+            prune=prune,
+            on_event=on_event,
+        )
+
+    def ingest_bytes(
+        self,
+        data: bytes,
+        *,
+        uri: str,
+        name: str = "",
+        collection: str | None = None,
+        on_event: Callable[[IngestEvent], None] | None = None,
+    ) -> IngestReport:
+        """Take in one document from memory, in place of what had this uri before.
+
+        The suffix of `name`, by default of the uri, helps to tell what kind of file it is. A
+        document that can't be read is a Failure in the report.
+        """
+        if not uri or uri.startswith("file:"):
+            raise ConfigError(
+                f"{uri!r} can't be the uri of bytes from memory",
+                hint='choose a stable one that is no file, such as "crm:contract/17"',
+            )
+        source = Source(uri, lambda: Loaded(name or uri.rpartition("/")[2], data))
+        return self._ingest([], [source], collection=collection, prune=False, on_event=on_event)
+
+    def _ingest(
+        self,
+        files: Sequence[Path],
+        others: Sequence[Source],
+        *,
+        collection: str | None,
+        prune: bool,
+        on_event: Callable[[IngestEvent], None] | None,
+    ) -> IngestReport:
         settings = self._parts.settings
         stored = self._store.fingerprint() if self._store.exists() else None
         embedder = self._parts.embedder(stored)
@@ -127,9 +181,12 @@ class Index:
             new_collection=settings.collection,
             prune=prune,
             destination=self._parts.destination(embedder),
+            parse_workers=parse_workers(settings),
+            parse_options=parse_options(settings),
+            max_file_bytes=settings.max_file_mb * 1_000_000,
             on_event=on_event or (lambda _event: None),
         )
-        return indexing.ingest(self._store, embedder, [Path(path) for path in paths], plan)
+        return indexing.ingest(self._store, embedder, files, plan, others=others)
 
     def remove(self, reference: str, *, exclude: bool = False) -> DocumentInfo:
         """Take a document out and return what it was; `exclude` keeps ingests from its file.

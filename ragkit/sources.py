@@ -9,12 +9,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
-from urllib.parse import unquote_to_bytes, urlsplit
+from urllib.parse import quote, unquote_to_bytes, urlsplit
 
-from ragkit.errors import DocumentError
+from ragkit.errors import DocumentError, SkippedDocument
 from ragkit.types import Failure
 
 MAX_BYTES = 100 * 1024 * 1024
+READ_BYTES = 1024 * 1024
+STDIN_NAME = "-"
 IGNORE_FILES = (".gitignore", ".ragkitignore")  # of one folder, the later has the last word
 IGNORE_FILE_BYTES = 1024 * 1024
 
@@ -89,6 +91,14 @@ def path_of(uri: str) -> Path:
     return Path(os.fsdecode(unquote_to_bytes(urlsplit(uri).path)))
 
 
+def stdin_uri(name: str) -> str:
+    """Return the uri of what comes by standard input, under the name that the user gives it.
+
+    The same name is the same document at the next ingest; its suffix helps to tell the type.
+    """
+    return f"stdin:{quote(os.fsencode(name or STDIN_NAME))}"
+
+
 def display_name(uri: str, cwd: Path) -> str:
     """Return a name to show: relative to `cwd` where below it, safe to print on a terminal."""
     if not uri.startswith("file:"):
@@ -131,17 +141,41 @@ def read(file: SourceFile, *, max_bytes: int = MAX_BYTES) -> bytes:
             size = os.fstat(stream.fileno()).st_size
             data = b"" if size > max_bytes else stream.read(max_bytes + 1)
     except FileNotFoundError as exc:
-        raise DocumentError(file.uri, "the file is gone", code="vanished") from exc
+        raise SkippedDocument(file.uri, "the file is gone", code="vanished") from exc
     except OSError as exc:
         message = f"the file can't be read: {exc.strerror}"
         hint = "check its permissions"
         raise DocumentError(file.uri, message, hint=hint, code="unreadable") from exc
     if max(len(data), size) > max_bytes:
         message = f"the file has {max(len(data), size):,} bytes; the limit is {max_bytes:,}"
-        raise DocumentError(file.uri, message, hint="split it into parts", code="too-large")
+        hint = "split it, or raise max_file_mb"
+        raise SkippedDocument(file.uri, message, hint=hint, code="too-large")
     if not data:
-        raise DocumentError(file.uri, "the file is empty", code="empty")
+        raise SkippedDocument(file.uri, "the file is empty", code="empty")
     return data
+
+
+def read_stream(
+    stream: BinaryIO, *, max_bytes: int = MAX_BYTES, uri: str = f"stdin:{STDIN_NAME}"
+) -> bytes:
+    """Return all that comes out of a stream, such as standard input; errors are about `uri`.
+
+    Raises DocumentError with the code "unreadable", "too-large" or "empty".
+    """
+    data = bytearray()
+    try:
+        while len(data) <= max_bytes and (piece := stream.read(READ_BYTES)):
+            data += piece
+    except OSError as exc:
+        message = f"the input can't be read: {exc.strerror}"
+        raise DocumentError(uri, message, hint="check what is piped in", code="unreadable") from exc
+    if len(data) > max_bytes:
+        message = f"the input has more than {max_bytes:,} bytes, which is the limit"
+        raise DocumentError(uri, message, hint="split it into parts", code="too-large")
+    if not data:
+        message = "the input is empty"
+        raise DocumentError(uri, message, hint="check what is piped in", code="empty")
+    return bytes(data)
 
 
 def _opened(file: SourceFile) -> BinaryIO:
@@ -149,7 +183,7 @@ def _opened(file: SourceFile) -> BinaryIO:
     descriptor = os.open(file.path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0))
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise DocumentError(file.uri, "this is not a regular file", code="special")
+        raise SkippedDocument(file.uri, "this is not a regular file", code="special")
     return open(descriptor, "rb")  # noqa: PTH123  a descriptor; the caller closes it
 
 
@@ -238,7 +272,9 @@ class _Walker:
         except (OSError, RuntimeError):  # Python 3.11 and 3.12 raise RuntimeError for a loop
             self._skip(path, "symlink", "this link leads to itself")
             return
-        if target.is_relative_to(self.root):
+        if not (target.is_dir() or target.is_file()):
+            self._skip(path, "special", "this link leads to neither a file nor a folder")
+        elif target.is_relative_to(self.root):
             self._skip(path, "symlink", "this is a link; what it names is read at its own place")
         else:
             self._skip(path, "outside-root", "this link leaves the folder that was named")

@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
-from functools import cached_property
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
+from collections.abc import Mapping, Sequence
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from ragkit import config
+from ragkit import credentials
 from ragkit.chunking import CHUNKER
 from ragkit.config import Settings
 from ragkit.errors import ConfigError, FingerprintMismatch
+from ragkit.indexing import Loaded, Source
+from ragkit.parsing import ParseOptions
 from ragkit.ports import ChatModel, Embedder, Reranker, WordMatcher
 from ragkit.prompts import embedding_template
 from ragkit.providers.local import MiniLM
@@ -24,6 +27,10 @@ from ragkit.types import Fingerprint, Model, WebSearch
 
 if TYPE_CHECKING:
     from ragkit.providers.http import HttpClient
+    from ragkit.types import WebPage
+
+MAX_PARSE_WORKERS = 8  # more processes than that wait for the embedder anyhow
+BYTE_ORDER_MARKS = (BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE)
 
 # What a fingerprint holds, and the setting that asks for it.
 _ASKED_FOR = {
@@ -46,7 +53,7 @@ class Wiring:
 
     @property
     def has_endpoint(self) -> bool:
-        return config.endpoint_configured(self.settings, self._environ)
+        return credentials.endpoint_configured(self.settings, self._environ)
 
     def embedder(self, stored: Fingerprint | None) -> Embedder:
         """Return the embedder of an existing index, or the one that settings give a new one.
@@ -164,7 +171,7 @@ class Wiring:
             )
         return HttpClient(
             base_url=settings.base_url,
-            api_key=config.api_key(settings, self._environ).reveal(),
+            api_key=credentials.api_key(settings, self._environ).reveal(),
             auth=settings.auth,
             key_name=settings.api_key_env,
             allow_http=settings.allow_http,
@@ -236,6 +243,50 @@ def web_search(settings: Settings) -> WebSearch:
         safesearch=settings.web_safesearch,
         accept_language=settings.web_accept_language,
     )
+
+
+def parse_options(settings: Settings) -> ParseOptions:
+    """Return how files are parsed, within what limits. Raises ConfigError, see `credentials`."""
+    credentials.refuse_unsafe_project(settings)
+    return ParseOptions(
+        seconds=settings.parse_seconds,
+        memory_bytes=settings.parse_memory_mb * 1_000_000,
+        text_characters=settings.max_text_mb * 1_000_000,
+        keep_running=settings.keep_page_headers,
+    )
+
+
+def parse_workers(settings: Settings) -> int:
+    """Return how many processes parse files; 0 where this one does."""
+    if settings.isolation == "none":
+        return 0
+    return settings.parse_workers or min(os.cpu_count() or 1, MAX_PARSE_WORKERS)
+
+
+def web_pages(urls: Sequence[str], settings: Settings) -> list[Source]:
+    """Return web pages as sources, read when their turn comes. Raises DocumentError."""
+    from ragkit.providers.pages import PageReader, page_uri  # noqa: PLC0415 - as above
+
+    credentials.refuse_unsafe_project(settings)
+    reader = PageReader(
+        max_bytes=settings.max_file_mb * 1_000_000, allow_private=settings.allow_private_addresses
+    )
+
+    def load(url: str) -> Loaded:
+        page = reader.fetch(url)
+        return Loaded(page.name, _in_utf8(page))
+
+    return [Source(page_uri(url), partial(load, url)) for url in urls]
+
+
+def _in_utf8(page: WebPage) -> bytes:
+    """Return a page's bytes; text in the encoding that the server named, if it can be, in UTF-8."""
+    if not page.charset or page.data.startswith(BYTE_ORDER_MARKS):
+        return page.data
+    try:
+        return page.data.decode(page.charset).encode("utf-8-sig")
+    except (LookupError, ValueError):
+        return page.data
 
 
 class _Refusals:

@@ -17,7 +17,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ragkit import Answer, Citation, Index, RagkitError, Settings
-from ragkit.config import endpoint_configured, resolve
+from ragkit.config import resolve
+from ragkit.credentials import endpoint_configured
 
 CORPUS = Path(__file__).parents[1] / "sample_corpus"
 QUESTION = "How much does an Islander Card cost?"

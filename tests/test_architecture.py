@@ -27,7 +27,7 @@ LAYERS: dict[str, frozenset[str]] = {
     "pure": frozenset(
         "ports text chunking ranking gate prompts citations extraction metrics".split()
     ),
-    "world": frozenset("config db vectors store parsing sources providers".split()),
+    "world": frozenset("config credentials db vectors store parsing sources providers".split()),
     "use cases": frozenset("indexing retrieval answering".split()),
     "facade": frozenset({"wiring", "index"}),
     "edges": frozenset("__init__ __main__ cli server mcp evaluation integrations testing".split()),
@@ -39,6 +39,7 @@ LAYER = {module: layer for layer, modules in LAYERS.items() for module in module
 SIBLINGS = {
     "store": {"db", "vectors"},
     "vectors": {"db"},
+    "credentials": {"config"},
     "answering": {"retrieval"},
     "index": {"wiring"},
     "__main__": {"cli"},
@@ -51,7 +52,7 @@ ONLY_FOR = {
     "db": {"store", "vectors"},
     "store": {"indexing", "retrieval", "answering", "index"},
     "vectors": {"store", "indexing"},
-    "indexing": {"index"},
+    "indexing": {"index", "wiring"},
     "retrieval": {"answering", "index"},
     "answering": {"index"},
 }
@@ -61,7 +62,9 @@ LIBRARIES = {
     "apsw": {"db", "store", "vectors"},
     "charset_normalizer": {"parsing"},
     "click": {"cli"},
+    "httpcore": {"providers.page_connection"},
     "httpx": {"providers.http"},
+    "idna": {"providers.page_address"},
     "numpy": {"db", "vectors", "store", "providers", "indexing", "retrieval", "testing"},
     "onnxruntime": {"providers.minilm"},
     "pypdf": {"parsing"},

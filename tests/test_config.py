@@ -11,14 +11,11 @@ import pytest
 from ragkit.config import (
     DEFAULT_BASE_URL,
     KEYS,
-    Secret,
     Settings,
-    api_key,
-    endpoint_configured,
-    find_key,
     index_path,
     resolve,
 )
+from ragkit.credentials import Secret, api_key, endpoint_configured, find_key
 from ragkit.errors import ConfigError
 
 KEY = "tk-0123456789abcdef"

@@ -7,12 +7,15 @@ from typing import Any
 
 import click
 
+from ragkit.chunking import page_at
 from ragkit.cli import render
 from ragkit.cli.options import filter_options, filters
 from ragkit.cli.session import Session, global_options
-from ragkit.cli.terminal import clean, one_line, table
+from ragkit.cli.terminal import clean, one_line, shortened, table
 from ragkit.sources import path_of
 from ragkit.types import Chunk, Document, DocumentInfo, Stats
+
+PREVIEW_CHARACTERS = 60  # of a block, in the list of a document's structure
 
 
 @click.command()
@@ -52,7 +55,9 @@ def ls(
 
 @click.command()
 @click.argument("document", metavar="DOC")
-@click.option("--structure", is_flag=True, help="Also list its passages, with their places.")
+@click.option(
+    "--structure", is_flag=True, help="Also list its headings, blocks and passages, with places."
+)
 @click.option("--text", "only_text", is_flag=True, help="Print the stored text and nothing else.")
 @global_options
 @click.pass_obj
@@ -74,7 +79,7 @@ def show(session: Session, /, *, document: str, structure: bool, only_text: bool
     else:
         click.echo(_facts(found))
         if structure:
-            click.echo("\n" + _passages(chunks))
+            click.echo(f"\n{_structure(found)}\n\n{_passages(chunks)}")
 
 
 def _facts(document: Document) -> str:
@@ -92,6 +97,25 @@ def _facts(document: Document) -> str:
     rows += [(key, value) for key, value in document.metadata.items()]
     outline = ["  " * heading.level + one_line(heading.title) for heading in document.headings]
     return "\n".join([table(rows), *(["", "headings", *outline] if outline else [])])
+
+
+def _structure(document: Document) -> str:
+    """Return a line for each heading and block: where it stands, what it is, how it begins."""
+    places = [(each.span, f"h{each.level}") for each in document.headings]
+    places += [(each.span, each.kind.replace("_", " ")) for each in document.blocks]
+    rows = [("span", "page", "kind", "text")]
+    for span, kind in sorted(places, key=lambda place: place[0].start):
+        page = page_at(document.pages, span.start)
+        begins = document.text[span.start : span.end][: 4 * PREVIEW_CHARACTERS]
+        rows.append(
+            (
+                f"{span.start}-{span.end}",
+                "" if page is None else str(page),
+                kind,
+                shortened(begins, PREVIEW_CHARACTERS),
+            )
+        )
+    return table(rows)
 
 
 def _passages(chunks: Sequence[Chunk]) -> str:

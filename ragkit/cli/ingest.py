@@ -1,7 +1,8 @@
-"""`ragkit ingest`: files and folders into the index."""
+"""`ragkit ingest`: files, folders, web pages and standard input into the index."""
 
 from __future__ import annotations
 
+import sys
 import time
 
 import click
@@ -12,6 +13,7 @@ from ragkit.cli.options import setting_option
 from ragkit.cli.progress import reporter
 from ragkit.cli.session import Session, global_options
 from ragkit.cli.terminal import one_line
+from ragkit.sources import read_stream, stdin_uri
 from ragkit.types import Failure, IngestReport
 
 SKIPPED_SHOWN = 10  # a folder of pictures would hide the failures
@@ -19,6 +21,7 @@ SKIPPED_SHOWN = 10  # a folder of pictures would hide the failures
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.option("--name", metavar="NAME", default="-", help="What to call standard input (-).")
 @setting_option("collection", metavar="NAME")
 @click.option(
     "--prune", is_flag=True, help="Remove documents whose files are gone, however many they are."
@@ -34,20 +37,35 @@ def ingest(
     /,
     *,
     paths: tuple[str, ...],
+    name: str,
     collection: str | None,
     prune: bool,
     quiet: bool,
     **overrides: object,
 ) -> None:
-    """Read files and folders into the index.
+    """Read files, folders, web pages and standard input into the index.
 
-    What has not changed is left as it is, what was moved is recognised, and what is gone from a
+    PATH is a file, a folder, an http(s) address (that one page), or - for standard input, which
+    --name gives a name: its suffix helps to tell the format (--name notes.md). What has not changed is left as it is, what was moved is recognised, and what is gone from a
     folder is removed. Exits with 1 where files failed; the others are in the index.
     """
+    if "-" in paths and len(paths) > 1:
+        raise click.UsageError("- (standard input) stands alone")
+    if name != "-" and "-" not in paths:
+        raise click.UsageError("--name is for standard input: ragkit ingest - --name NAME")
     settings = session.settings(**overrides)
     started = time.monotonic()
     with session.open(settings) as index, reporter(quiet=quiet or session.as_json) as on_event:
-        report = index.ingest(*paths, collection=collection, prune=prune, on_event=on_event)
+        if "-" in paths:
+            report = index.ingest_bytes(
+                read_stream(sys.stdin.buffer, max_bytes=settings.max_file_mb * 1_000_000),
+                uri=stdin_uri(name),
+                name=name,
+                collection=collection,
+                on_event=on_event,
+            )
+        else:
+            report = index.ingest(*paths, collection=collection, prune=prune, on_event=on_event)
     seconds = time.monotonic() - started
     if session.as_json:
         click.echo(render.json_text(report.to_dict()))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from ragkit.cli.terminal import clean
-from ragkit.config import find_key
+from ragkit.credentials import find_key
 from ragkit.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -10,7 +10,8 @@ import click
 from ragkit.cli import render
 from ragkit.cli.session import Session, global_options
 from ragkit.cli.terminal import one_line, table
-from ragkit.config import Settings, endpoint_configured
+from ragkit.config import Settings
+from ragkit.credentials import endpoint_configured
 from ragkit.errors import ModelNotFound
 from ragkit.types import Model
 

@@ -10,7 +10,8 @@ import click
 from ragkit.cli import render
 from ragkit.cli.session import Session, global_options
 from ragkit.cli.terminal import table
-from ragkit.config import KEYS, Settings, api_key, find_key, index_path
+from ragkit.config import KEYS, Settings, index_path
+from ragkit.credentials import api_key, find_key
 from ragkit.errors import ConfigError
 
 

@@ -8,14 +8,16 @@ none of it.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from typing import cast
 
-from ragkit.errors import ParseError, UnsupportedFormat
-from ragkit.parsing.media import BINARY, media_type
+from ragkit.errors import DocumentError, ParseError, SkippedDocument, UnsupportedFormat
+from ragkit.parsing.media import ENCRYPTED_OFFICE, media_type
+from ragkit.parsing.options import ParseOptions
 from ragkit.parsing.structure import Parsed
 
-__all__ = ["Parsed", "media_type", "parse"]
+__all__ = ["ParseOptions", "Parsed", "media_type", "parse"]
 
 # Module of ragkit.parsing by media type; what isn't here and isn't "text/..." can't be read.
 _MODULES = {
@@ -38,7 +40,7 @@ _MODULES = {
     "application/x-ipynb+json": "notebook",
     "application/x-ndjson": "json_records",
     "application/x-subrip": "subtitles",
-    "application/xml": "code",
+    "application/xml": "xml_source",
     "application/yaml": "code",
     "message/rfc822": "mail",
     "text/asciidoc": "asciidoc",
@@ -52,46 +54,75 @@ _MODULES = {
     "text/x-tex": "latex",
 }
 
-_ELSE = "convert it to PDF, HTML, Markdown or plain text"
-_HINTS = {
-    "application/gzip": "unpack it; archives are not read",
-    "application/zip": "unpack it; archives are not read",
-    "application/vnd.ms-outlook": "export the message as text or PDF",
-    "message/rfc822": "export the message as text or PDF",
-    "application/x-ipynb+json": "export the notebook: jupyter nbconvert --to markdown",
-    "image/svg+xml": "pictures are not read",
+# Kinds of documents that people have and we can't read, and what to do about it.
+_CONVERT = {
+    "application/msword": "save it as .docx or PDF",
+    "application/vnd.ms-powerpoint": "save it as .pptx or PDF",
+    "application/vnd.ms-outlook": "export the message as .eml or PDF",
+    "application/vnd.ms-publisher": "save it as PDF",
+    "application/vnd.visio": "save it as PDF",
+    "application/vnd.ms-project": "save it as .xlsx or PDF",
+    "application/vnd.apple.iwork": "export it as .docx, .pptx, .xlsx or PDF",
+    "application/x-mobipocket-ebook": "convert it to EPUB",
+    "application/x-ole-storage": "save it as .docx, .pptx, .xlsx or PDF",
+    "application/postscript": "convert it to PDF: ps2pdf",
+    "image/vnd.djvu": "convert it to PDF",
 }
+_ARCHIVES = frozenset(
+    "application/gzip application/zip application/x-bzip2 application/x-xz application/zstd"
+    " application/x-7z-compressed application/vnd.rar application/x-tar".split()
+)
 
 
-def parse(data: bytes, *, uri: str, name: str) -> Parsed:
+def parse(
+    data: bytes,
+    *,
+    uri: str,
+    name: str,
+    options: ParseOptions = ParseOptions(),  # noqa: B008  frozen
+) -> Parsed:
     """Read a file's bytes as what content and name say it is.
 
-    Raises UnsupportedFormat for what no parser reads, and ParseError with the code "encrypted",
-    "corrupt", "no-text" or "empty".
+    Raises SkippedDocument where there is nothing to read ("empty", "binary", "unsupported"),
+    UnsupportedFormat for documents that no parser reads, and ParseError with the code
+    "encrypted", "corrupt", "no-text", "too-large", "too-deep" or "forbidden-xml".
     """
     if not data.strip(b" \t\r\n\f\v\0"):
         raise _empty(uri)
     kind = media_type(data, name)
-    parsed = _parser(kind, uri)(data, uri, kind)
+    parsed = _parser(kind, uri, options)(data, uri, kind)
     if not parsed.text.strip():
         raise _empty(uri)
+    if len(parsed.text) > options.text_characters:
+        message = f"the file holds more than {options.text_characters:,} characters of text"
+        raise ParseError(uri, message, hint="split it, or raise max_text_mb", code="too-large")
     return parsed
 
 
-def _empty(uri: str) -> ParseError:
-    return ParseError(uri, "the file holds no text", code="empty")
+def _empty(uri: str) -> SkippedDocument:
+    return SkippedDocument(uri, "the file holds no text", code="empty")
 
 
-def _parser(kind: str, uri: str) -> Callable[[bytes, str, str], Parsed]:
+def _parser(kind: str, uri: str, options: ParseOptions) -> Callable[[bytes, str, str], Parsed]:
     module = _MODULES.get(kind) or ("code" if kind.startswith("text/") else "")
     if not module:
-        raise _unsupported(kind, uri)
+        raise _not_read(kind, uri)
     found = import_module(f"ragkit.parsing.{module}")
+    if module == "pdf":
+        return partial(found.parse, keep_running=options.keep_running)
     return cast(Callable[[bytes, str, str], Parsed], found.parse)
 
 
-def _unsupported(kind: str, uri: str) -> UnsupportedFormat:
-    if kind == BINARY or (kind.startswith(("image/", "application/x-")) and kind not in _HINTS):
-        return UnsupportedFormat(uri, f"this is a binary file ({kind})", code="binary")
-    message = f"files of type {kind} are not read yet"
-    return UnsupportedFormat(uri, message, hint=_HINTS.get(kind, _ELSE))
+def _not_read(kind: str, uri: str) -> DocumentError:
+    if hint := _CONVERT.get(kind):
+        return UnsupportedFormat(uri, f"files of type {kind} can't be read", hint=hint)
+    if kind == ENCRYPTED_OFFICE:
+        message = "the file is encrypted and needs a password"
+        hint = "save a copy without the password"
+        return ParseError(uri, message, hint=hint, code="encrypted")
+    if kind in _ARCHIVES:
+        hint = "unpack it; archives are not read"
+        return SkippedDocument(uri, f"an archive ({kind})", hint=hint, code="unsupported")
+    if kind == "image/svg+xml":
+        return SkippedDocument(uri, "pictures are not read", code="unsupported")
+    return SkippedDocument(uri, f"this is a binary file ({kind})", code="binary")

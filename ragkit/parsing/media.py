@@ -17,7 +17,7 @@ _BY_SUFFIX = {
     "application/pdf": "pdf",
     "text/plain": "txt text log org nfo",
     "text/x-rst": "rst rest",
-    "text/asciidoc": "adoc asciidoc asc",
+    "text/asciidoc": "adoc asciidoc",
     "text/x-tex": "tex latex ltx",
     "text/vtt": "vtt",
     "application/x-subrip": "srt",
@@ -62,16 +62,25 @@ _BY_SUFFIX = {
     "application/mbox": "mbox",
     "application/vnd.ms-outlook": "msg",
     "application/rtf": "rtf",
+    "application/vnd.ms-publisher": "pub",
+    "application/vnd.visio": "vsd vss",
+    "application/vnd.ms-project": "mpp",
+    "application/vnd.apple.iwork": "pages numbers keynote",
+    "application/x-mobipocket-ebook": "mobi azw azw3 prc",
+    "application/postscript": "ps eps",
+    "image/vnd.djvu": "djvu djv",
     "application/msword": "doc dot",
     "application/vnd.ms-powerpoint": "ppt pps",
-    "application/vnd.ms-excel": "xls",
-    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": "docx docm dotx",
-    "application/vnd.openxmlformats-officedocument.presentationml.presentation": "pptx pptm ppsx",
-    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "xlsx xlsm",
+    "application/vnd.ms-excel": "xls xlt",
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": "docx docm"
+    " dotx dotm",
+    "application/vnd.openxmlformats-officedocument.presentationml.presentation": "pptx pptm"
+    " ppsx potx",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "xlsx xlsm xltx",
     "application/vnd.ms-excel.sheet.binary.macroenabled.12": "xlsb",
     "application/vnd.oasis.opendocument.text": "odt ott",
-    "application/vnd.oasis.opendocument.presentation": "odp",
-    "application/vnd.oasis.opendocument.spreadsheet": "ods",
+    "application/vnd.oasis.opendocument.presentation": "odp otp",
+    "application/vnd.oasis.opendocument.spreadsheet": "ods ots",
     "application/epub+zip": "epub",
     "application/zip": "zip",
     "application/gzip": "gz tgz",
@@ -88,7 +97,7 @@ _BY_NAME = {
     "jenkinsfile": "text/x-groovy",
 }
 
-# What the first bytes say; "" is a binary of no known kind. Office files are told by their name.
+# What the first bytes say.
 _OLE = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _ZIP = b"PK\x03\x04"
 _MAGIC = (
@@ -104,8 +113,12 @@ _MAGIC = (
     (b"\xfd7zXZ\x00", "application/x-xz"),
     (b"7z\xbc\xaf\x27\x1c", "application/x-7z-compressed"),
     (b"\x28\xb5\x2f\xfd", "application/zstd"),
+    (b"Rar!\x1a\x07", "application/vnd.rar"),
+    (b"%!PS", "application/postscript"),
+    (b"AT&TFORM", "image/vnd.djvu"),
 )
 BINARY = "application/octet-stream"
+ENCRYPTED_OFFICE = "application/x-encrypted-office"
 
 _INTERPRETERS = {
     "python": "text/x-python",
@@ -137,24 +150,71 @@ def media_type(data: bytes, name: str) -> str:
     if b"%PDF-" in sample[:1024] and sample.lstrip()[:1] != b"<":
         return "application/pdf"
     if sample.startswith(_OLE):
-        return named if named in _OLE_KINDS else "application/msword"
+        return _ole_type(data, named)
     if sample.startswith(_ZIP):
-        return named if named in _ZIP_KINDS else "application/zip"
+        return _zip_type(data, named)
     for magic, kind in _MAGIC:
         if sample.startswith(magic):
             return kind
+    if sample[60:68] == b"BOOKMOBI":
+        return "application/x-mobipocket-ebook"
     if _is_binary(sample):
         return BINARY
     return _text_type(sample, named)
 
 
-_OLE_KINDS = frozenset(
-    kind for kind in _BY_SUFFIX if kind.startswith("application/vnd.") or kind.endswith("msword")
+# --- containers ---------------------------------------------------------------------------------
+
+# The streams of an OLE file that tell what it is: names in UTF-16, in its directory.
+_OLE_STREAMS = (
+    ("EncryptedPackage", ENCRYPTED_OFFICE),
+    ("WordDocument", "application/msword"),
+    ("PowerPoint Document", "application/vnd.ms-powerpoint"),
+    ("Workbook", "application/vnd.ms-excel"),
+    ("Book", "application/vnd.ms-excel"),
+    ("__properties_version1.0", "application/vnd.ms-outlook"),
+    ("VisioDocument", "application/vnd.visio"),
+    ("Quill", "application/vnd.ms-publisher"),
 )
-_ZIP_KINDS = frozenset(kind for kind in _OLE_KINDS if ".o" in kind) | {
-    "application/epub+zip",
-    "application/vnd.ms-excel.sheet.binary.macroenabled.12",
-}
+_OOXML = "application/vnd.openxmlformats-officedocument."
+# The members of a zip file that tell what it is, where it doesn't say so itself.
+_ZIP_MEMBERS = (
+    (b"word/document", _OOXML + "wordprocessingml.document"),
+    (b"ppt/presentation", _OOXML + "presentationml.presentation"),
+    (b"xl/workbook.bin", "application/vnd.ms-excel.sheet.binary.macroenabled.12"),
+    (b"xl/workbook", _OOXML + "spreadsheetml.sheet"),
+    (b"META-INF/container.xml", "application/epub+zip"),
+    (b"Index/Document.iwa", "application/vnd.apple.iwork"),
+)
+_MIMETYPE = re.compile(rb"mimetype(application/[a-z0-9.+-]{1,80}?)(?:-template)?(?:PK|$)")
+_DIRECTORY_BYTES = 2_000_000  # of a zip file's end, where its table of contents is
+
+
+def _ole_type(data: bytes, named: str) -> str:
+    """Tell an OLE file by the names of its streams, then by its own name."""
+    for stream, kind in _OLE_STREAMS:
+        if stream.encode("utf-16-le") + b"\0\0" in data:
+            return kind
+    return named if named in _OLE_KINDS else "application/x-ole-storage"
+
+
+def _zip_type(data: bytes, named: str) -> str:
+    """Tell a zip file by what it says of itself (ODF, EPUB), its members, then its name."""
+    if match := _MIMETYPE.match(data[30:130]):
+        kind = match[1].decode("ascii")
+        if kind in _ZIP_KINDS:
+            return kind
+    directory = data[-_DIRECTORY_BYTES:]
+    for member, kind in _ZIP_MEMBERS:
+        if member in directory:
+            return kind
+    return named if named in _ZIP_KINDS else "application/zip"
+
+
+_OLE_KINDS = frozenset(kind for _, kind in _OLE_STREAMS) - {ENCRYPTED_OFFICE}
+_ZIP_KINDS = frozenset(kind for _, kind in _ZIP_MEMBERS) | frozenset(
+    kind for kind in _BY_SUFFIX if ".opendocument." in kind
+)
 
 
 def _named(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Ingest: from files to chunks with vectors, one transaction a document.
+"""One ingest: from files to chunks with vectors, one transaction a document.
 
 What is in the index already is not read, parsed or embedded again: a file is compared by size
 and time, then by content; a moved one is renamed; a chunk whose text was embedded before takes
@@ -10,14 +10,17 @@ from __future__ import annotations
 import hashlib
 import secrets
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ragkit import chunking, sources, vectors
-from ragkit.errors import BadProviderResponse, DocumentError
-from ragkit.parsing import parse
+from ragkit.errors import BadProviderResponse, DocumentError, SkippedDocument
+from ragkit.indexing.reading import Incoming, Source, parse_ahead
+from ragkit.parsing import Parsed, ParseOptions, parse
+from ragkit.parsing.pool import ParserPool
 from ragkit.ports import Embedder
 from ragkit.prompts import fill_document
 from ragkit.sources import SourceFile
@@ -43,8 +46,6 @@ _GROUP_CHUNKS = 96
 _RACY_NS = 2_000_000_000
 # More vanished documents than this, and more than half of a folder's, are not removed unasked.
 _PRUNE_FLOOR = 20
-# What was skipped without being read; parse errors of these codes are no failures either.
-_SKIP_CODES = frozenset({"binary", "empty"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,9 @@ class Ingest:
     new_collection: str = "default"
     prune: bool = False
     destination: str = ""
+    parse_workers: int = 0
+    parse_options: ParseOptions = ParseOptions()  # noqa: RUF009  frozen
+    max_file_bytes: int = sources.MAX_BYTES
     on_event: Callable[[IngestEvent], None] = lambda _event: None
 
 
@@ -95,21 +99,33 @@ class _Tally:
 
 
 @dataclass(frozen=True, slots=True)
+class _Coming(Incoming):
+    """What has changed, with the document that it replaces, if there is one."""
+
+    known: Known | None
+
+
+@dataclass(frozen=True, slots=True)
 class _Prepared:
     """A document ready to be embedded and written."""
 
     document: Document
     chunks: Sequence[Chunk]
     inputs: Sequence[str]
-    file: SourceFile
+    size: int
     mtime_ns: int
     is_new: bool
 
 
 def ingest(
-    store: SqliteStore, embedder: Embedder, paths: Sequence[Path], plan: Ingest
+    store: SqliteStore,
+    embedder: Embedder,
+    paths: Sequence[Path],
+    plan: Ingest,
+    *,
+    others: Sequence[Source] = (),
 ) -> IngestReport:
-    """Bring the index up to what the files at these paths say.
+    """Bring the index up to what the files at these paths, and other sources, say.
 
     One bad document is a `Failure` in the report. Raises DocumentError for a path that doesn't
     exist, IndexStateError and ProviderError; what was written before stays.
@@ -120,15 +136,17 @@ def ingest(
         for left_out in walk.skipped:
             (tally.failed if left_out.code == "unreadable" else tally.skipped).append(left_out)
     files = {file.uri: file for walk in walks for file in walk.files}
-    if not files and not store.exists():
+    if not files and not others and not store.exists():
         return tally.report()  # nothing to make an index of
     with store.exclusive():
-        if files:
+        if files or others:
             store.claim(plan.fingerprint)
-        for uri in store.excluded() & {walk.root_uri for walk in walks}:
+        named = {walk.root_uri for walk in walks} | {source.uri for source in others}
+        for uri in store.excluded() & named:
             store.include(uri)  # named by itself: the user wants it back
-        work = _Run(store, embedder, plan, tally, files)
-        work.write_all(work.changed())
+        work = _Run(store, embedder, plan, tally, [*files.values(), *others])
+        with closing(work.changed()) as documents:
+            work.write_all(documents)
         for walk in walks:
             work.remove_vanished(walk)
     return tally.report()
@@ -143,64 +161,102 @@ class _Run:
         embedder: Embedder,
         plan: Ingest,
         tally: _Tally,
-        files: dict[str, SourceFile],
+        reads: Sequence[SourceFile | Source],
     ) -> None:
         self._store = store
         self._embedder = embedder
         self._plan = plan
         self._tally = tally
-        self._files = files
+        self._reads = reads
+        self._uris = {each.uri for each in reads}
         self._known = store.known()
         self._excluded = store.excluded()
         self._gone = _by_content(
-            known for uri, known in self._known.items() if uri not in files and _vanished(uri)
+            known for uri, known in self._known.items() if uri not in self._uris and _vanished(uri)
         )
         self._done = 0
         self._announced = False
 
     # --- what has changed ----------------------------------------------------------------------
 
-    def changed(self) -> Iterator[_Prepared]:
+    def changed(self) -> Generator[_Prepared]:
         """Yield the documents that must be embedded and written, dealing with all others."""
-        for uri, file in self._files.items():
-            try:
-                prepared = self._prepare(file)
-            except DocumentError as exc:
-                self._leave_out(Failure(uri, exc.code, _sentence(exc)))
-                prepared = None
-            if prepared is not None:
-                yield prepared
-            else:
-                self._count(uri)
+        plan = self._plan
+        pool: AbstractContextManager[ParserPool | None] = nullcontext()
+        if plan.parse_workers:
+            pool = ParserPool(plan.parse_options, workers=plan.parse_workers)
+        with pool as parsers:
 
-    def _prepare(self, file: SourceFile) -> _Prepared | None:
+            def read(coming: _Coming) -> Parsed:
+                data, uri, name = coming.data, coming.uri, coming.name
+                if parsers:
+                    return parsers.parse(data, uri=uri, name=name)
+                return parse(data, uri=uri, name=name, options=plan.parse_options)
+
+            threads = max(1, plan.parse_workers)
+            for coming, parsed in parse_ahead(self._coming(), read, threads=threads):
+                try:
+                    yield self._prepared(coming, parsed.result())
+                except DocumentError as exc:
+                    self._leave_out(exc)
+
+    def _coming(self) -> Iterator[_Coming]:
+        """Yield what is new or changed, and deal with what isn't."""
+        for source in self._reads:
+            try:
+                coming = (
+                    self._file(source) if isinstance(source, SourceFile) else self._other(source)
+                )
+            except DocumentError as exc:
+                self._leave_out(exc)
+                continue
+            if coming:
+                yield coming
+            else:
+                self._count(source.uri)
+
+    def _file(self, file: SourceFile) -> _Coming | None:
+        """Return a file that must be parsed; None for one that is in the index as it is."""
         known = self._known.get(file.uri)
         if file.uri in self._excluded:
-            raise DocumentError(
+            raise SkippedDocument(
                 file.uri, "removed by the user", hint="bring it back by naming it", code="excluded"
             )
         if known and self._is_known(file):
-            self._unchanged(known, file, file.mtime_ns)
+            self._unchanged(known, size=file.size, mtime_ns=file.mtime_ns)
             return None
-        data = sources.read(file)
+        data = sources.read(file, max_bytes=self._plan.max_file_bytes)
         content_hash = hashlib.sha256(data).hexdigest()
         mtime_ns = file.mtime_ns if time.time_ns() - file.mtime_ns > _RACY_NS else 0
         if known and known.content_hash == content_hash:
-            self._unchanged(known, file, mtime_ns)
+            self._unchanged(known, size=file.size, mtime_ns=mtime_ns)
             return None
         if known is None and (gone := self._take_gone(content_hash, file)):
             self._moved(gone, file, mtime_ns)
             return None
-        return self._parsed(data, file, mtime_ns, content_hash, known)
+        return _Coming(file.uri, file.path.name, data, content_hash, file.size, mtime_ns, known)
 
-    def _unchanged(self, known: Known, file: SourceFile, mtime_ns: int) -> None:
+    def _other(self, source: Source) -> _Coming | None:
+        """Return another source that must be parsed; None for one that hasn't changed."""
+        loaded = source.load()
+        if len(loaded.data) > self._plan.max_file_bytes:
+            message = f"it has {len(loaded.data):,} bytes; the limit is"
+            message += f" {self._plan.max_file_bytes:,}"
+            raise DocumentError(source.uri, message, hint="raise max_file_mb", code="too-large")
+        known = self._known.get(source.uri)
+        size = len(loaded.data)
+        content_hash = hashlib.sha256(loaded.data).hexdigest()
+        if known and known.content_hash == content_hash:
+            self._unchanged(known, size=size, mtime_ns=0)
+            return None
+        return _Coming(source.uri, loaded.name, loaded.data, content_hash, size, 0, known)
+
+    def _unchanged(self, known: Known, *, size: int, mtime_ns: int) -> None:
         collection = self._collection(known)
         seen = (known.size_bytes, known.mtime_ns, known.collection)
-        if seen != (file.size, mtime_ns, collection):
-            self._store.touch(
-                known.id, size_bytes=file.size, mtime_ns=mtime_ns, collection=collection
-            )
-        self._tally.unchanged.append(file.uri)
+        if seen != (size, mtime_ns, collection):
+            self._store.touch(known.id, size_bytes=size, mtime_ns=mtime_ns, collection=collection)
+        self._tally.unchanged.append(known.uri)
 
     def _collection(self, known: Known | None) -> str:
         if self._plan.collection is not None:
@@ -224,30 +280,22 @@ class _Run:
         self._tally.moved.append(Move(known.uri, file.uri))
         self._known.pop(known.uri)
 
-    def _parsed(
-        self,
-        data: bytes,
-        file: SourceFile,
-        mtime_ns: int,
-        content_hash: str,
-        known: Known | None,
-    ) -> _Prepared:
-        parsed = parse(data, uri=file.uri, name=file.path.name)
+    def _prepared(self, coming: _Coming, parsed: Parsed) -> _Prepared:
         document = Document(
-            id=known.id if known else secrets.token_hex(8),
-            uri=file.uri,
+            id=coming.known.id if coming.known else secrets.token_hex(8),
+            uri=coming.uri,
             title=parsed.title,
             text=parsed.text,
             media_type=parsed.media_type,
-            content_hash=content_hash,
-            collection=self._collection(known),
+            content_hash=coming.content_hash,
+            collection=self._collection(coming.known),
             metadata=parsed.metadata,
             pages=parsed.pages,
             headings=parsed.headings,
             blocks=parsed.blocks,
         )
         for warning in parsed.warnings:
-            self._plan.on_event(Notice(f"{file.path.name}: {warning}"))
+            self._plan.on_event(Notice(f"{coming.name}: {warning}"))
         fingerprint = self._plan.fingerprint
         chunks = chunking.chunk(document, max_tokens=fingerprint.chunk_tokens)
         inputs = [
@@ -259,7 +307,9 @@ class _Run:
             )
             for chunk in chunks
         ]
-        return _Prepared(document, chunks, inputs, file, mtime_ns, known is None)
+        return _Prepared(
+            document, chunks, inputs, coming.size, coming.mtime_ns, coming.known is None
+        )
 
     # --- writing -------------------------------------------------------------------------------
 
@@ -281,8 +331,7 @@ class _Run:
         except BadProviderResponse as exc:
             if len(group) == 1:
                 uri = group[0].document.uri
-                self._leave_out(Failure(uri, exc.code, _sentence(exc)))
-                self._count(uri)
+                self._leave_out(DocumentError(uri, str(exc), hint=exc.hint, code=exc.code))
                 return
             for prepared in group:  # so that one document's bad text fails that one alone
                 self._write_group([prepared])
@@ -307,11 +356,13 @@ class _Run:
         if not self._plan.destination or self._announced:
             return
         self._announced = True
-        pending = [file for uri, file in self._files.items() if not self._is_known(file)]
+        files = [each for each in self._reads if isinstance(each, SourceFile)]
+        pending = [file for file in files if not self._is_known(file)]
+        count = len(pending) + len(self._reads) - len(files)
         tokens = sum(file.size // _bytes_a_token(file) for file in pending)
         self._plan.on_event(
             Notice(
-                f"the text of {len(pending)} files, about {tokens:,} tokens, goes to"
+                f"the text of {count} files, about {tokens:,} tokens, goes to"
                 f" {self._plan.destination} to be embedded with {self._embedder.name}"
             )
         )
@@ -326,7 +377,7 @@ class _Run:
             prepared.document,
             prepared.chunks,
             [(key, packed[key]) for key in keys],
-            size_bytes=prepared.file.size,
+            size_bytes=prepared.size,
             mtime_ns=prepared.mtime_ns,
         )
         uri = prepared.document.uri
@@ -344,7 +395,7 @@ class _Run:
         """
         below = walk.root_uri.rstrip("/") + "/"
         inside = [known for uri, known in self._known.items() if uri.startswith(below)]
-        gone = [known for known in inside if known.uri not in self._files and _vanished(known.uri)]
+        gone = [known for known in inside if known.uri not in self._uris and _vanished(known.uri)]
         if not gone or not walk.complete:
             return
         too_many = len(gone) > _PRUNE_FLOOR and len(gone) > len(inside) / 2
@@ -363,15 +414,18 @@ class _Run:
 
     # --- bookkeeping ---------------------------------------------------------------------------
 
-    def _leave_out(self, failure: Failure) -> None:
-        is_skip = failure.code in _SKIP_CODES or failure.code == "excluded"
+    def _leave_out(self, error: DocumentError) -> None:
+        message = f"{error} ({error.hint})" if error.hint else str(error)
+        failure = Failure(error.uri, error.code, message)
+        is_skip = isinstance(error, SkippedDocument)
         (self._tally.skipped if is_skip else self._tally.failed).append(failure)
+        self._count(error.uri)
 
     def _count(self, uri: str) -> None:
         self._done += 1
         tally = self._tally
         self._plan.on_event(
-            Progress(uri, self._done, len(self._files), tally.chunks, len(tally.failed))
+            Progress(uri, self._done, len(self._reads), tally.chunks, len(tally.failed))
         )
 
 
@@ -393,7 +447,3 @@ def _vanished(uri: str) -> bool:
 def _bytes_a_token(file: SourceFile) -> int:
     """A first guess before anything is parsed: the filings of a stock exchange in PDF take 10."""
     return 10 if file.path.suffix.lower() == ".pdf" else 4
-
-
-def _sentence(error: DocumentError | BadProviderResponse) -> str:
-    return f"{error} ({error.hint})" if error.hint else str(error)

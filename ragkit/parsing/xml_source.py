@@ -1,0 +1,19 @@
+"""XML of no kind that we know: read as the text that people see in an editor."""
+
+from __future__ import annotations
+
+from ragkit.errors import ParseError
+from ragkit.parsing import code
+from ragkit.parsing.encoding import decode
+from ragkit.parsing.structure import Parsed
+
+
+def parse(data: bytes, uri: str, media_type: str) -> Parsed:
+    """Read XML as source code. One that declares entities is refused: its text isn't what it says.
+
+    An entity can stand for a file, an address, or a gigabyte (parsing.md A6).
+    """
+    if "<!ENTITY" in decode(data).text:
+        message = "it declares entities, which is not allowed"
+        raise ParseError(uri, message, code="forbidden-xml")
+    return code.parse(data, uri, media_type)

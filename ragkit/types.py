@@ -518,3 +518,20 @@ class Stats:
         plain["media_types"] = dict(self.media_types)
         plain["fingerprint"] = self.fingerprint.to_dict() if self.fingerprint else None
         return plain
+
+
+@dataclass(frozen=True, slots=True)
+class WebPage:
+    """A page as it was read from the web.
+
+    `uri` is the address that was asked for, normalised, and so the same at every reading; `url`
+    is where redirects led to. `content_type` is in lower case and without parameters, `charset` ""
+    where none was declared; `name` is a file name that tells how to read `data`.
+    """
+
+    uri: str
+    url: str
+    data: bytes
+    content_type: str
+    charset: str
+    name: str

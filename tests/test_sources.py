@@ -2,17 +2,31 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import os
 import socket
 import subprocess
 from pathlib import Path
+from typing import BinaryIO, cast
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ragkit.errors import DocumentError
-from ragkit.sources import SourceFile, Walk, display_name, file_uri, path_of, patterns, read, walk
+from ragkit.sources import (
+    SourceFile,
+    Walk,
+    display_name,
+    file_uri,
+    path_of,
+    patterns,
+    read,
+    read_stream,
+    stdin_uri,
+    walk,
+)
 
 
 def _write(root: Path, *names: str) -> None:
@@ -62,6 +76,23 @@ def test_display_name_is_short_and_safe(tmp_path: Path) -> None:
     assert display_name("https://example.org/a", tmp_path) == "https://example.org/a"
     shown = display_name(file_uri(tmp_path / "a\x1b[31m\u202e\n.md"), tmp_path)
     assert shown == "a\\x1b[31m\\u202e\\n.md"
+
+
+@pytest.mark.parametrize(
+    ("name", "uri"),
+    [
+        ("-", "stdin:-"),
+        ("", "stdin:-"),
+        ("report.md", "stdin:report.md"),
+        ("notes/a b#1?.md", "stdin:notes/a%20b%231%3F.md"),
+        ("ü.md", "stdin:%C3%BC.md"),
+        (os.fsdecode(b"caf\xe9.md"), "stdin:caf%E9.md"),
+    ],
+)
+def test_standard_input_has_a_uri(name: str, uri: str, tmp_path: Path) -> None:
+    """The name the user gives it, written as a path, or a hyphen; shown as it is."""
+    assert stdin_uri(name) == uri
+    assert display_name(uri, tmp_path) == uri
 
 
 # --- walking ---
@@ -224,6 +255,55 @@ def test_file_that_may_not_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(DocumentError, match="Permission denied") as error:
         read(_source(tmp_path / "a"))
     assert error.value.code == "unreadable"
+
+
+# --- standard input ---
+
+
+class Pipe(io.RawIOBase):
+    """Gives a few bytes at a time, and breaks where its bytes end if it is broken."""
+
+    def __init__(self, size: int, *, broken: bool = False) -> None:
+        self.left = size
+        self.taken = 0
+        self.broken = broken
+
+    def read(self, size: int = -1) -> bytes:
+        if self.broken and not self.left:
+            raise OSError(errno.EIO, "Input/output error")
+        piece = b"x" * min(7, size, self.left)
+        self.left -= len(piece)
+        self.taken += len(piece)
+        return piece
+
+
+def test_a_stream_is_read_to_its_end() -> None:
+    """All of it, also where it comes in small pieces."""
+    assert read_stream(io.BytesIO(b"some text"), max_bytes=9) == b"some text"
+    assert read_stream(cast(BinaryIO, Pipe(100)), max_bytes=100) == b"x" * 100
+
+
+def test_a_stream_is_not_read_beyond_the_limit() -> None:
+    """An endless input ends in an error, and not in all of the memory."""
+    endless = Pipe(10**9)
+    with pytest.raises(DocumentError, match="1,000 bytes") as caught:
+        read_stream(cast(BinaryIO, endless), max_bytes=1000, uri=stdin_uri("a.md"))
+    assert (caught.value.code, caught.value.uri) == ("too-large", "stdin:a.md")
+    assert endless.taken < 1100
+
+
+def test_a_stream_without_bytes_is_empty() -> None:
+    """Nothing was piped in: that is said, not indexed."""
+    with pytest.raises(DocumentError) as caught:
+        read_stream(io.BytesIO(), max_bytes=10)
+    assert (caught.value.code, caught.value.uri) == ("empty", "stdin:-")
+
+
+def test_a_stream_that_breaks_is_unreadable() -> None:
+    """What came before is not taken for the whole."""
+    with pytest.raises(DocumentError, match="Input/output error") as caught:
+        read_stream(cast(BinaryIO, Pipe(100, broken=True)), max_bytes=1000)
+    assert caught.value.code == "unreadable"
 
 
 # --- ignore files, against git ---

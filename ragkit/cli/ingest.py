@@ -46,7 +46,9 @@ def ingest(
     """Read files, folders, web pages and standard input into the index.
 
     PATH is a file, a folder, an http(s) address (that one page), or - for standard input, which
-    --name gives a name: its suffix helps to tell the format (--name notes.md). What has not changed is left as it is, what was moved is recognised, and what is gone from a
+    --name gives a name: its suffix helps to tell the format (--name notes.md).
+
+    What has not changed is left as it is, what was moved is recognised, and what is gone from a
     folder is removed. Exits with 1 where files failed; the others are in the index.
     """
     if "-" in paths and len(paths) > 1:

@@ -396,6 +396,20 @@ def _new_client(base_url: str, headers: dict[str, str]) -> httpx.Client:
         ) from exc
 
 
+def tls_context() -> ssl.SSLContext:
+    """Return what certificates are checked with: SSL_CERT_FILE, else the usual authorities.
+
+    Raises ConfigError.
+    """
+    try:
+        return httpx.create_ssl_context()
+    except (ValueError, OSError) as exc:
+        raise ConfigError(
+            f"the certificate authorities can't be read: {exc}",
+            hint="check SSL_CERT_FILE and SSL_CERT_DIR",
+        ) from exc
+
+
 def _socket_of(response: httpx.Response) -> socket.socket | None:
     stream = response.extensions.get("network_stream")
     connection = stream.get_extra_info("socket") if stream else None

@@ -67,18 +67,33 @@ def chunk(document: Document, *, max_tokens: int) -> list[Chunk]:
     return chunks
 
 
-def context(chunk: Chunk, document: Document) -> str:
-    """Return what a reader of the chunk alone would miss: headings above it, its table's header."""
-    outside = [title for title in chunk.heading_path if title not in chunk.text]
-    lines = [" › ".join(outside)] if outside else []
-    index = bisect_right(document.blocks, chunk.span.start, key=lambda block: block.span.start) - 1
-    if index >= 0 and document.blocks[index].kind == "table_row":
-        while index >= 0 and document.blocks[index].kind == "table_row":
-            index -= 1
-        header = document.blocks[index]
-        if index >= 0 and header.kind == "table_header" and header.span.start < chunk.span.start:
-            lines.append(document.text[header.span.start : header.span.end])
-    return "\n".join(lines)
+def contexts(chunks: Sequence[Chunk], document: Document) -> list[str]:
+    """Return what a reader of each chunk alone would miss: headings above, its table's header."""
+    starts = [block.span.start for block in document.blocks]
+    headers = _table_headers(document.blocks)
+    found = []
+    for chunk in chunks:
+        outside = [title for title in chunk.heading_path if title not in chunk.text]
+        lines = [" › ".join(outside)] if outside else []
+        index = bisect_right(starts, chunk.span.start) - 1
+        header = headers[index] if index >= 0 else None
+        if header and header.start < chunk.span.start:
+            lines.append(document.text[header.start : header.end])
+        found.append("\n".join(lines))
+    return found
+
+
+def _table_headers(blocks: Sequence[Block]) -> list[Span | None]:
+    """Return for each block the header of the table that it is a row of."""
+    headers: list[Span | None] = []
+    header: Span | None = None
+    for block in blocks:
+        if block.kind == "table_header":
+            header = block.span
+        elif block.kind != "table_row":
+            header = None
+        headers.append(header if block.kind == "table_row" else None)
+    return headers
 
 
 def spans(document: Document, *, max_tokens: int) -> list[Span]:
@@ -116,8 +131,37 @@ def _split(text: str, span: Span, max_tokens: int, kind: str) -> list[_Unit]:
     cut = _lines if kind == "code" else _sentences
     pieces = cut(text, span)
     if len(pieces) == 1:
-        pieces = _halves(text, span)
+        return _even_parts(text, pieces[0], tokens, max_tokens)
     return [unit for piece in pieces for unit in _split(text, piece, max_tokens, kind)]
+
+
+def _even_parts(text: str, span: Span, tokens: int, max_tokens: int) -> list[_Unit]:
+    """Cut what has no better place into parts of a size, at white space where there is some."""
+    count = -(-tokens // max_tokens)
+    size = max(1, (span.end - span.start) // count)
+    units = []
+    start = span.start
+    while start < span.end:
+        end = _cut_near(text, start + size, size // 4) if start + size < span.end else span.end
+        part = _strip(text, start, end)
+        start = end
+        if part.start == part.end:
+            continue
+        within = estimate_tokens(text[part.start : part.end])
+        if within > max_tokens and part.end - part.start > 1 and within < tokens:
+            units += _even_parts(text, part, within, max_tokens)
+        else:
+            units.append(_Unit(part, within))
+    return units
+
+
+def _cut_near(text: str, position: int, reach: int) -> int:
+    """Return a line end near a position, or other white space, at most so far before it."""
+    line_end = text.rfind("\n", position - reach, position + 1)
+    if line_end > 0:
+        return line_end
+    before = range(position, position - reach, -1)
+    return next((at for at in before if text[at].isspace()), position)
 
 
 def _lines(text: str, span: Span) -> list[Span]:
@@ -147,16 +191,6 @@ def _split_at(text: str, span: Span, separator: str) -> list[Span]:
 def _sentences(text: str, span: Span) -> list[Span]:
     inside = sentences(text[span.start : span.end])
     return [Span(span.start + s.start, span.start + s.end) for s in inside]
-
-
-def _halves(text: str, span: Span) -> list[Span]:
-    """Cut near the middle, at white space if there is any."""
-    middle = (span.start + span.end) // 2
-    quarter = max(1, (span.end - span.start) // 4)
-    nearby = range(middle + quarter - 1, middle - quarter, -1)
-    at = next((position for position in nearby if text[position].isspace()), middle)
-    parts = (_strip(text, span.start, at), _strip(text, at, span.end))
-    return [part for part in parts if part.start < part.end]
 
 
 def _strip(text: str, start: int, end: int) -> Span:

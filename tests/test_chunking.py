@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ragkit.chunking import chunk, context, has_lines, heading_paths, path_at
+from ragkit.chunking import chunk, contexts, has_lines, heading_paths, path_at
 from ragkit.text import estimate_tokens
 from ragkit.types import Block, Chunk, Heading, Lines, Page, Span
 from tests.documents import FERRY, document
@@ -243,8 +244,7 @@ def test_context_names_the_headings_above() -> None:
     text = f"# Guide\n\n{long_section('Engines', 'red')}"
     whole = document(text)
     first, *_, last = chunk(whole, max_tokens=80)
-    assert context(first, whole) == ""
-    assert context(last, whole) == "Guide › Engines"
+    assert contexts([first, last], whole) == ["", "Guide › Engines"]
 
 
 def test_context_repeats_a_tables_header() -> None:
@@ -253,8 +253,9 @@ def test_context_repeats_a_tables_header() -> None:
     whole = document(f"| name | size |\n|---|---|\n{rows}\n\nAfter the table.")
     first, second, *_ = chunk(whole, max_tokens=80)
     assert "name" in first.text
-    assert context(first, whole) == ""
-    assert context(second, whole).startswith("| name | size |")
+    of_first, of_second = contexts([first, second], whole)
+    assert of_first == ""
+    assert of_second.startswith("| name | size |")
 
 
 def test_heading_paths() -> None:
@@ -272,3 +273,16 @@ def test_only_texts_with_lines_of_their_own_have_lines() -> None:
     assert not has_lines("application/pdf")
     (only,) = chunk(document("One.\n\nTwo."), max_tokens=50)
     assert only.lines == Lines(1, 3)
+
+
+def test_text_without_any_break_is_cut_evenly_and_in_time() -> None:
+    """Three megabytes on one line, and a million lines of nothing but words."""
+    for text in ("x" * 3_000_000, "ab cd ef\n" * 300_000):
+        whole = document(text)
+        started = time.process_time()
+        chunks = chunk(whole, max_tokens=200)
+        assert time.process_time() - started < 20
+        sizes = [len(each.text) for each in chunks[:-1]]
+        assert max(sizes) < 2 * min(sizes)
+        assert "".join("".join(c.text.split()) for c in chunks) == "".join(text.split())
+    assert all(each.text.startswith("ab") and each.text.endswith("ef") for each in chunks)

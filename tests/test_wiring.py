@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from ragkit import config
+from ragkit.chunking import CHUNKER
 from ragkit.config import Settings
 from ragkit.errors import ConfigError, FingerprintMismatch, RagkitError
 from ragkit.index import Index
@@ -23,7 +24,7 @@ LOCAL = Fingerprint(
     dimensions=384,
     document_template="{title}\n{text}",
     query_template="{text}",
-    chunker="structure-1",
+    chunker=CHUNKER,
     chunk_tokens=200,
 )
 GEMMA = Fingerprint(
@@ -31,7 +32,7 @@ GEMMA = Fingerprint(
     dimensions=768,
     document_template="title: {title} | text: {text}",
     query_template="task: search result | query: {text}",
-    chunker="structure-1",
+    chunker=CHUNKER,
     chunk_tokens=200,
 )
 KEY = {"TEMPICO_API_KEY": "tk-0123456789abcdef"}

@@ -302,10 +302,10 @@ class _Run:
             fill_document(
                 fingerprint.document_template,
                 title=document.title,
-                context=chunking.context(chunk, document),
+                context=context,
                 text=chunk.text,
             )
-            for chunk in chunks
+            for chunk, context in zip(chunks, chunking.contexts(chunks, document), strict=True)
         ]
         return _Prepared(
             document, chunks, inputs, coming.size, coming.mtime_ns, coming.known is None

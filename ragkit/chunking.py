@@ -61,6 +61,7 @@ def chunk(document: Document, *, max_tokens: int) -> list[Chunk]:
                 page=page_at(document.pages, span.start),
                 heading_path=paths[bisect_right(starts, span.start)],
                 text=text,
+                media_type=document.media_type,
             )
         )
         occurrences[text] += 1
@@ -308,6 +309,13 @@ def has_lines(media_type: str) -> bool:
         media_type.startswith("text/") and media_type not in ("text/html", "text/vtt")
     )
 
+
+def is_prose(media_type: str) -> bool:
+    """Whether a sentence may run over a line end, as in hard-wrapped text, unlike rows and code."""
+    return media_type in _PROSE
+
+
+_PROSE = frozenset("text/plain text/markdown text/x-rst text/asciidoc text/x-tex".split())
 
 # Kept as they are, though their names don't say that they are text.
 _TEXT_TYPES = frozenset(

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from ragkit.chunking import page_at, path_at
+from ragkit.chunking import is_prose, page_at, path_at
 from ragkit.text import STOP_WORDS, sentences
 from ragkit.types import Chunk, Citation, Heading, Lines, Page, Span
 
@@ -74,8 +74,8 @@ class Passage:
         return "\n".join((self.chunk.title, *self.chunk.heading_path, self.chunk.text))
 
     def sentences(self) -> list[Span]:
-        """Return the spans of its sentences; where lines are no lines of a file, each is one."""
-        return sentences(self.chunk.text, line_blocks=self.chunk.lines is None)
+        """Return the spans of its sentences; a line is one where it is a row, code or a block."""
+        return sentences(self.chunk.text, line_blocks=not is_prose(self.chunk.media_type))
 
     def heading_path(self, offset: int) -> tuple[str, ...]:
         """Return the headings above a place in the chunk, which may hold several sections."""

@@ -141,6 +141,7 @@ class Chunk:
     page: int | None
     heading_path: tuple[str, ...]
     text: str
+    media_type: str
 
 
 @dataclass(frozen=True, slots=True)

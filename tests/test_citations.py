@@ -428,3 +428,30 @@ def test_markers_go_before_the_closing_white_space() -> None:
     citations = Numbering().cite([Quote(PASSAGES[0], span) for span in PASSAGES[0].sentences()[:2]])
     assert with_markers("Dogs travel free. \n", citations) == "Dogs travel free. [1][2] \n"
     assert with_markers("Dogs travel free. \n", ()) == "Dogs travel free. \n"
+
+
+@pytest.mark.parametrize(
+    ("uri", "text", "quotable"),
+    [
+        (
+            "file:///ports.csv",
+            "port,ferries\nOslo,4\nBergen,7\n",
+            ["port,ferries", "Oslo,4", "Bergen,7"],
+        ),
+        (
+            "file:///a.py",
+            "total = 0\nfor n in (1, 2):\n    total += n\n",
+            ["total = 0", "for n in (1, 2):", "total += n"],
+        ),
+        (
+            "file:///a.txt",
+            "A sentence that was\nwrapped. And one more.\n",
+            ["A sentence that was\nwrapped.", "And one more."],
+        ),
+    ],
+)
+def test_what_can_be_quoted_by_itself(uri: str, text: str, quotable: list[str]) -> None:
+    """A row, a line of code, or a sentence, which may run over a line end."""
+    whole = passage(document(text, uri=uri))
+    found = [whole.chunk.text[span.start : span.end] for span in whole.sentences()]
+    assert found == quotable

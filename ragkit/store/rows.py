@@ -13,7 +13,8 @@ from ragkit.types import Block, Chunk, Document, DocumentInfo, Heading, Lines, P
 
 _CHUNK = (
     "c.id, d.id, d.uri, d.title, d.collection, c.ordinal, c.start, c.end,"
-    " c.first_line, c.last_line, c.page, c.heading_path, c.text"
+    " c.first_line, c.last_line, c.page, c.heading_path, c.text,"
+    " d.media_type"
 )
 
 
@@ -178,6 +179,7 @@ def _chunk(row: tuple[Any, ...]) -> Chunk:
         page=page,
         heading_path=tuple(json.loads(path)),
         text=row[12],
+        media_type=row[13],
     )
 
 

@@ -35,6 +35,7 @@ CHUNK = Chunk(
     page=None,
     heading_path=("Ferry rules", "Dogs"),
     text=TEXT,
+    media_type="text/markdown",
 )
 HIT = Hit(CHUNK, 0.8, {"lexical": 3, "semantic": 1}, {"lexical": 11.25, "semantic": 0.61})
 CITATION = Citation(

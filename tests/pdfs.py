@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-FONTS = {"F1": "Helvetica", "F2": "Helvetica-Bold", "F3": "Helvetica-Oblique"}
+FONTS = {"F1": "Helvetica", "F2": "Helvetica-Bold", "F3": "Helvetica-Oblique", "F4": "Helvetica"}
+
+# The font F4 shows Arabic: K is kaf, M meem, and A the ligature of lam and alef.
+ARABIC = """/CIDInit /ProcSet findresource begin 12 dict begin begincmap /CMapName /Arabic def
+/CMapType 2 def 1 begincodespacerange <00> <ff> endcodespacerange
+3 beginbfchar <41> <06440627> <4b> <0643> <4d> <0645> endbfchar endcmap end end"""
 
 
 @dataclass(frozen=True)
@@ -32,10 +37,11 @@ def make_pdf(
 ) -> bytes:
     """Return a PDF. `outline` has titles and page numbers from 0."""
     count = len(pages)
-    first_page, first_mark = 6, 6 + 2 * count
+    first_page, first_mark = 7, 7 + 2 * count
     kids = " ".join(f"{first_page + 2 * n} 0 R" for n in range(count))
     fonts = " ".join(
-        f"/{key} << /Type /Font /Subtype /Type1 /BaseFont /{name} /Encoding /WinAnsiEncoding >>"
+        f"/{key} << /Type /Font /Subtype /Type1 /BaseFont /{name} /Encoding /WinAnsiEncoding"
+        f"{' /ToUnicode 6 0 R' if key == 'F4' else ''} >>"
         for key, name in FONTS.items()
     )
     info = " ".join(f"/{key} ({_escaped(value)})" for key, value in (information or {}).items())
@@ -47,6 +53,7 @@ def make_pdf(
         f"<< /Type /Outlines {marks} /Count {len(outline)} >>",
         f"<< {info} >>",
         f"<< {fonts} >>",
+        f"<< /Length {len(ARABIC)} >>\nstream\n{ARABIC}\nendstream",
     ]
     for number, page in enumerate(pages):
         content = "\n".join(

@@ -73,7 +73,6 @@ LIBRARIES = {
     "rich": {"cli"},
     "selectolax": {"parsing"},
     "sqlite_vec": {"db"},
-    "striprtf": {"parsing"},
     "tenacity": {"providers.http"},
 }
 

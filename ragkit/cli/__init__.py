@@ -25,7 +25,7 @@ from ragkit.cli.session import Session, global_options
 # Command: (module, function, what it does). The words are those of the function's docstring; they
 # stand here so that `ragkit --help` imports no command.
 COMMANDS: Mapping[str, tuple[str, str, str]] = {
-    "ingest": ("ingest", "ingest", "Read files, folders, web pages and standard input into the index."),
+    "ingest": ("ingest", "ingest", "Read files, folders, web pages and stdin into the index."),
     "ask": ("ask", "ask", "Answer a question from the documents, with quotes that prove it."),
     "search": ("search", "search", "Find the passages that match a query best."),
     "models": ("models", "models", "List the endpoint's models and check the configured ones."),

@@ -43,7 +43,7 @@ def ingest(
     quiet: bool,
     **overrides: object,
 ) -> None:
-    """Read files, folders, web pages and standard input into the index.
+    """Read files, folders, web pages and stdin into the index.
 
     PATH is a file, a folder, an http(s) address (that one page), or - for standard input, which
     --name gives a name: its suffix helps to tell the format (--name notes.md).

@@ -43,8 +43,8 @@ _METADATA = {
 
 def parse(data: bytes, uri: str, media_type: str) -> Parsed:
     """Read a web page. The text is Markdown-like; the lines are ours, not those of the file."""
-    decoded = decode(data, declared=_declared(data))
-    if _depth(decoded.text) > MAX_DEPTH:
+    decoded = decode(data, declared=declared_encoding(data))
+    if nesting_depth(decoded.text) > MAX_DEPTH:
         return _stripped(decoded, media_type)
     tree = LexborHTMLParser(decoded.text)
     body = tree.body or tree.root
@@ -62,7 +62,8 @@ def parse(data: bytes, uri: str, media_type: str) -> Parsed:
     )
 
 
-def _declared(data: bytes) -> str:
+def declared_encoding(data: bytes) -> str:
+    """Return the encoding that a page's XML declaration or a meta tag names, "" for none."""
     head = data[:_DECLARED_BYTES]
     match = _XML_DECLARED.match(head) or _DECLARED.search(head)
     return match[1].decode("ascii", "replace") if match else ""
@@ -91,7 +92,7 @@ def _metadata(tree: LexborHTMLParser) -> dict[str, str]:
 # --- pages nested too deeply for a tree --------------------------------------------------------
 
 
-def _depth(source: str) -> int:
+def nesting_depth(source: str) -> int:
     """Return how deep the tree may get: the most elements that are open at a time."""
     opened: Counter[str] = Counter()
     depth = deepest = 0
@@ -111,9 +112,7 @@ def _depth(source: str) -> int:
 
 def _stripped(decoded: Decoded, media_type: str) -> Parsed:
     """Return the text between the tags, in linear time and without structure."""
-    raw = clean(html.unescape("".join(_between_tags(decoded.text))))
-    lines = (" ".join(line.split()) for line in raw.split("\n"))
-    text = "\n\n".join(line for line in lines if line)
+    text = "\n\n".join(text_lines(decoded.text))
     found = Structure(text)
     start = 0
     for line in text.split("\n\n"):
@@ -127,6 +126,13 @@ def _stripped(decoded: Decoded, media_type: str) -> Parsed:
         blocks=tuple(found.blocks),
         warnings=(*decoded.warnings, warning),
     )
+
+
+def text_lines(source: str) -> list[str]:
+    """Return the lines of text between the tags, in linear time."""
+    raw = clean(html.unescape("".join(_between_tags(source))))
+    lines = (" ".join(line.split()) for line in raw.split("\n"))
+    return [line for line in lines if line]
 
 
 def _between_tags(source: str) -> list[str]:
@@ -147,7 +153,10 @@ def _behind_tag(source: str, tag: int) -> tuple[int, str]:
         return (end + 3 if end >= 0 else len(source)), ""
     match = _TAG_NAME.match(source, tag)
     if not match:
-        return tag + 1, "<" if source[tag + 1 : tag + 2] not in ("!", "?", "/") else ""
+        if source[tag + 1 : tag + 2] not in ("!", "?", "/"):
+            return tag + 1, "<"
+        end = source.find(">", tag)  # a document type, an XML declaration, a closing tag of none
+        return (end + 1 if end >= 0 else len(source)), ""
     end = source.find(">", match.end())
     end = end + 1 if end >= 0 else len(source)
     name = match[2].lower()

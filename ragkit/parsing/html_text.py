@@ -40,9 +40,19 @@ class _Item:
     marker: str
 
 
-def render(root: Element, dropped: frozenset[Element]) -> Writer:
-    """Write the content below an element, without what is dropped."""
-    renderer = _Renderer(dropped)
+def render(
+    root: Element,
+    dropped: frozenset[Element],
+    *,
+    notes: frozenset[Element] = frozenset(),
+    writer: Writer | None = None,
+) -> Writer:
+    """Write the content below an element, without what is dropped.
+
+    What stands in one of `notes` becomes blocks of kind "footnote". A given writer is gone on
+    with: a book is one text of many pages.
+    """
+    renderer = _Renderer(dropped, notes, writer or Writer())
     renderer.run(root)
     return renderer.writer
 
@@ -50,9 +60,13 @@ def render(root: Element, dropped: frozenset[Element]) -> Writer:
 class _Renderer:
     """Walks the elements with a stack of its own; `_inline` is the text of the open paragraph."""
 
-    def __init__(self, dropped: frozenset[Element]) -> None:
-        self.writer = Writer()
+    def __init__(
+        self, dropped: frozenset[Element], notes: frozenset[Element], writer: Writer
+    ) -> None:
+        self.writer = writer
         self._dropped = dropped
+        self._notes = notes
+        self._open_notes = 0
         self._inline: list[str] = []
         self._items: list[_Item] = []
         self._numbers: list[int | None] = []  # the next number of each open list; None for bullets
@@ -79,6 +93,8 @@ class _Renderer:
         if tag not in _BLOCK_TAGS:
             return True
         self._flush()
+        if element in self._notes:
+            self._open_notes += 1
         if tag in HEADINGS:
             self._heading(element)
             return False
@@ -100,6 +116,8 @@ class _Renderer:
         if element.tag not in _BLOCK_TAGS:
             return
         self._flush()
+        if element in self._notes:
+            self._open_notes -= 1
         if element.tag in _LIST_TAGS:
             self._numbers.pop()
         elif element.tag in _ITEM_TAGS:
@@ -129,6 +147,8 @@ class _Renderer:
         for item in self._items:
             item.marker = ""
         kind: BlockKind = "list_item" if marker else "paragraph"
+        if self._open_notes:
+            kind = "footnote"
         first = marker or indent
         self.writer.write(kind, first + f"\n{indent}".join(lines))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 
 from ragkit.parsing.encoding import decode
@@ -52,13 +53,13 @@ def parse(data: bytes, uri: str, media_type: str) -> Parsed:
 
 
 def plain_inline(markup: str) -> str:
-    """Return the words of a line without links, emphasis, code marks, tags and escapes."""
+    """Return the words of a line without links, emphasis, code marks, tags, escapes, entities."""
     markup = _ATTRIBUTES.sub("", markup)
     markup = _TAG.sub("", markup)
     for _ in range(2):  # an image inside a link
         markup = _IMAGE_OR_LINK.sub(r"\1", markup)
     markup = _EMPHASIS.sub("", markup)
-    return " ".join(_ESCAPE.sub(r"\1", markup).split())
+    return " ".join(clean(html.unescape(_ESCAPE.sub(r"\1", markup))).split())
 
 
 class _Scanner:

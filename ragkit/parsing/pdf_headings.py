@@ -13,6 +13,8 @@ HEADING_CHARACTERS = 120
 HEADING_WORDS = 16
 HEADING_LINES = 3
 HEADING_SIZE = 1.15  # times the body's
+NUMBERED_SIZE = 1.04  # times the body's, where a number says that it is a heading
+SAME_SIZE = 0.97  # of the next larger size
 HEADING_SHARE = 0.2  # of a document's characters: more "headings" than this are none
 OUTLINE_SHARE = 0.5  # of the outline found on its pages, for the outline alone to be believed
 COVER_PAGES = 5  # from so many pages on, what is set only on the first like nowhere else is cover
@@ -20,7 +22,12 @@ PARAGRAPH_CHARACTERS = 50
 WRAPPED_WIDTH = 0.6  # of the page's text: a shorter line had no need to be wrapped
 REPEATS = 2  # a heading that comes more often runs at the top of pages
 
-_NUMBERED = re.compile(r"\d{1,2}(?:\.\d{1,2}){0,3}\.?\s+[^\W\d_]")
+_NUMBERED = re.compile(
+    r"(?:\d{1,2}(?:\.\d{1,2}){0,3}\.?|\(\d{1,2}\))\s+[「『“\"]?[^\W\d_]"
+    r"|-\d{1,2}(?:-\d{1,2}){0,3}\s+[\u0590-\u08ff]"  # of text from right to left
+)
+_RIGHT_TO_LEFT = re.compile(r"[\u0590-\u08ff]")
+_CAPTION = re.compile(r"(?:fig(?:ure|\.)?|table|listing|example|exhibit)\s+[\dIVXA-Z]", re.I)
 _NAMED = re.compile(
     r"(part|chapter|item|section|article|appendix|annex|note)\s+[\dIVXA-Z]+\b", re.I
 )
@@ -80,25 +87,32 @@ def _from_outline(
     """Find the lines that the outline's entries name, each on its page."""
     found: dict[Place, HeadingLines] = {}
     used: set[Place] = set()
+    keys: dict[int, list[str]] = {}
     for mark in outline:
         wanted = _key(mark.title)
         if not wanted or not 0 <= mark.page < len(pages):
             continue
-        for at in range(len(pages[mark.page])):
-            count = _matching_lines(pages[mark.page], at, wanted)
-            places = {(mark.page, at + n) for n in range(count)}
-            if count and not places & used:
-                found[mark.page, at] = HeadingLines(mark.level, count)
-                used |= places
-                break
+        if mark.page not in keys:
+            keys[mark.page] = [_key(line.text) for line in pages[mark.page]]
+        lines = pages[mark.page]
+        best: tuple[float, int, int] | None = None  # height, then line and count of lines
+        for at in range(len(lines)):
+            count = _matching_lines(keys[mark.page], at, wanted)
+            taken = any((mark.page, at + n) in used for n in range(count))
+            if count and not taken and (not best or lines[at].height > 1.05 * best[0]):
+                best = (lines[at].height, at, count)  # the first of equals, not a running title
+        if best:
+            _, at, count = best
+            found[mark.page, at] = HeadingLines(mark.level, count)
+            used.update((mark.page, at + n) for n in range(count))
     return found
 
 
-def _matching_lines(lines: Sequence[Line], at: int, wanted: str) -> int:
+def _matching_lines(keys: Sequence[str], at: int, wanted: str) -> int:
     """Return how many lines from `at` on spell a title, numbering aside; 0 for none."""
     text = ""
-    for count, line in enumerate(lines[at : at + HEADING_LINES], start=1):
-        text += _key(line.text)
+    for count, key in enumerate(keys[at : at + HEADING_LINES], start=1):
+        text += key
         shorter, longer = sorted((text, wanted), key=len)
         if text == wanted or (
             len(shorter) >= 4 and longer.endswith(shorter) and len(longer) - len(shorter) <= 12
@@ -133,20 +147,43 @@ def _from_fonts(
     if set_apart > HEADING_SHARE * sum(len(line.text) for line in lines):
         styles = {place: style for place, style in styles.items() if style[0] >= 1.3}
     repeated = Counter(_key(pages[page][at].text) for page, at in styles)
-    styles = {
-        place: style
-        for place, style in styles.items()
-        if repeated[_key(pages[place[0]][place[1]].text)] <= REPEATS
-    }
+    styles = _in_steps(
+        {
+            place: style
+            for place, style in styles.items()
+            if repeated[_key(pages[place[0]][place[1]].text)] <= REPEATS
+        }
+    )
     counts = _merged(pages, styles)
     ranks = {place: _rank(pages[place[0]][place[1]].text, styles[place]) for place in counts}
     if len(pages) >= COVER_PAGES:
         ranks = _without_cover(ranks)
-    order = sorted(set(ranks.values()))
-    return {
-        place: HeadingLines(min(order.index(rank) + 1, 6), counts[place])
-        for place, rank in ranks.items()
-    }
+    levels = _levels(ranks)
+    return {place: HeadingLines(levels[place], counts[place]) for place in ranks}
+
+
+def _levels(ranks: Mapping[Place, _Rank]) -> dict[Place, int]:
+    """Nest each heading in the last one before it that is more prominent."""
+    levels = {}
+    above: list[_Rank] = []
+    for place in sorted(ranks):
+        while above and above[-1] >= ranks[place]:
+            above.pop()
+        above.append(ranks[place])
+        levels[place] = min(len(above), 6)
+    return levels
+
+
+def _in_steps(styles: Mapping[Place, _Style]) -> dict[Place, _Style]:
+    """Make sizes that hardly differ one: a letter's box is not the same in every line."""
+    steps: dict[float, float] = {}
+    step = last = max((size for size, _ in styles.values()), default=0.0)
+    for size in sorted({size for size, _ in styles.values()}, reverse=True):
+        if size < SAME_SIZE * last:
+            step = size
+        steps[size] = step
+        last = size
+    return {place: (steps[size], style) for place, (size, style) in styles.items()}
 
 
 def _rank(text: str, style: _Style) -> _Rank:
@@ -202,9 +239,8 @@ def _wraps(page: Sequence[Line], at: int, *, larger: bool) -> bool:
     above, line = page[at - 1], page[at]
     if _NUMBERED.match(line.text) or _NAMED.match(line.text):
         return False
-    width = max(x.right for x in page) - min(x.left for x in page)
-    close = -1 < above.bottom - line.top < 0.5 * line.height
-    return close and (larger or above.right - above.left >= WRAPPED_WIDTH * width)
+    close = -0.3 * line.height < above.bottom - line.top < 0.5 * line.height
+    return close and (larger or above.right - above.left >= WRAPPED_WIDTH * _width(page))
 
 
 def _body(lines: Sequence[Line]) -> Line:
@@ -226,9 +262,22 @@ def _is_heading(page: Sequence[Line], kinds: Sequence[str], at: int, body: Line)
         # A formula is high, but set no larger. Sizes up to 1.5 are scaled by a matrix.
         scaled = min(line.font_size, body.font_size) <= 1.5
         return scaled or line.font_size >= 1.05 * body.font_size
-    if not line.style or line.style == body.style or line.height < 0.95 * body.height:
+    if line.height >= NUMBERED_SIZE * body.height and _heads_numbered(page, kinds, at):
+        return True
+    if not line.style or line.style == body.style:
         return False
     return _heads_a_paragraph(page, kinds, at, body)
+
+
+def _heads_numbered(page: Sequence[Line], kinds: Sequence[str], at: int) -> bool:
+    """Whether a numbered line, a little larger than the next, stands off what is above it."""
+    line = page[at]
+    if not _NUMBERED.match(line.text) or at + 1 >= len(page) or kinds[at + 1]:
+        return False
+    off = not at or page[at - 1].bottom - line.top > 0.25 * line.height
+    off = off or page[at - 1].top < line.top  # the next column
+    below = page[at + 1]
+    return off and line.top > below.top and line.height >= NUMBERED_SIZE * below.height
 
 
 def _could_be_heading(line: Line) -> bool:
@@ -248,7 +297,14 @@ def _could_be_heading(line: Line) -> bool:
 def _heads_a_paragraph(page: Sequence[Line], kinds: Sequence[str], at: int, body: Line) -> bool:
     """Whether a line in the body's size, but heavier, stands above something that it can head."""
     line = page[at]
-    if at + 1 >= len(page) or kinds[at + 1] or page[at + 1].top > line.top:
+    if at + 1 >= len(page) or page[at + 1].top > line.top:
+        return False
+    if kinds[at + 1]:  # a table
+        far = not at or page[at - 1].bottom - line.top > line.height
+        return far and line.style == "bold" and bool(_NUMBERED.match(line.text))
+    if _CAPTION.match(line.text):
+        return False
+    if line.height < 0.95 * body.height and not _heads_small_print(page, at, body):
         return False
     if (at and not _stands_off(page[at - 1], line)) or line.text.split()[0].islower():
         return False
@@ -262,8 +318,23 @@ def _heads_a_paragraph(page: Sequence[Line], kinds: Sequence[str], at: int, body
     if last + 1 >= len(page) or kinds[last + 1] or page[last + 1].top > line.top:
         return False
     below = page[last + 1]
-    at_edge = abs(line.left - below.left) < 2 * line.height or abs(line.left - body.left) < 2
+    if _RIGHT_TO_LEFT.search(line.text):
+        indent = abs(line.right - below.right)
+    else:
+        indent = abs(line.left - below.left)
+    at_edge = indent < 2 * line.height or abs(line.left - body.left) < 2
     return at_edge and below.style != line.style and len(below.text) >= PARAGRAPH_CHARACTERS
+
+
+def _heads_small_print(page: Sequence[Line], at: int, body: Line) -> bool:
+    """Whether a line smaller than the body is short, and stands above text as small as itself."""
+    line, below = page[at], page[at + 1]
+    alike = 0.9 * below.height <= line.height and below.height < 0.95 * body.height
+    return alike and line.right - line.left < WRAPPED_WIDTH * _width(page)
+
+
+def _width(page: Sequence[Line]) -> float:
+    return max(x.right for x in page) - min(x.left for x in page)
 
 
 def _same_style(line: Line, other: Line) -> bool:

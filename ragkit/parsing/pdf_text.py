@@ -31,17 +31,26 @@ class Laid:
     largest_heading: str = ""
 
 
-def lay_out(pieces: Sequence[Sequence[Line]], outline: Sequence[Bookmark]) -> Laid:
-    """Write the text of the pages, given what stands on each in reading order."""
-    pages = without_running([join_wrapped_rows(assemble(page)) for page in pieces])
+def lay_out(
+    pieces: Sequence[Sequence[Line]], outline: Sequence[Bookmark], *, keep_running: bool = False
+) -> Laid:
+    """Write the text of the pages, given what stands on each in reading order.
+
+    Headers and footers that repeat from page to page are left out unless `keep_running`.
+    """
+    pages = [join_wrapped_rows(assemble(page)) for page in pieces]
+    if not keep_running:
+        pages = without_running(pages)
     kinds = [table_rows(lines) for lines in pages]
     headings = find_headings(pages, kinds, outline)
     writer = Writer()
     spans = []
+    on_pages: list[dict[int, HeadingLines]] = [{} for _ in pages]
+    for (page, at), heading in headings.items():
+        on_pages[page][at] = heading
     for number, lines in enumerate(pages):
         before = writer.length
-        on_page = {at: heading for (page, at), heading in headings.items() if page == number}
-        _PageWriter(writer, lines, kinds[number], on_page).run()
+        _PageWriter(writer, lines, kinds[number], on_pages[number]).run()
         start = before + len(_PARTED) if before < writer.length and before else before
         spans.append(Page(number + 1, Span(start, writer.length)))
     return Laid(writer, tuple(spans), largest(pages[:2], headings))
@@ -155,11 +164,13 @@ class _PageWriter:
         line = self._lines[at]
         if at + 1 >= len(self._lines):
             return True
+        tolerance = 2.5 * line.height
+        first, last = line.left - tolerance, line.left + tolerance
         window = self._lines[max(0, at - 8) : at + 9]
-        column = [x for x in window if abs(x.left - line.left) < 2.5 * line.height]
-        if len(column) < 2 and line.right - line.left < CENTRED_WIDTH * self._width:
+        edges = [x.right for x in window if first < x.left < last]
+        if len(edges) < 2 and line.right - line.left < CENTRED_WIDTH * self._width:
             return False
-        edge = max(x.right for x in column)
+        edge = max(edges)
         word = self._lines[at + 1].text.split(" ", 1)[0]
         width = (line.right - line.left) / max(len(line.text), 1)
         return line.right + (len(word) + 1) * width > edge

@@ -17,6 +17,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from ragkit.index import Index
@@ -53,13 +55,12 @@ def measure(name: str, files: list[Path]) -> dict[str, float]:
     if name == "local":
         found["model_seconds"] = _model_alone(files)
     embedder: Embedder = MiniLM() if name == "local" else FreeEmbedder()
-    with tempfile.TemporaryDirectory() as folder:
-        with Index(SqliteStore(Path(folder, "index.db")), embedder=embedder) as index:
-            started, used = time.perf_counter(), time.process_time()
-            report = index.ingest(*files)
-            found["seconds"] = time.perf_counter() - started
-            found["parent_cpu_seconds"] = time.process_time() - used
-            pages = [len(index.get(document.id).pages) for document in index.documents()]
+    with _index(embedder) as index:
+        started, used = time.perf_counter(), time.process_time()
+        report = index.ingest(*files)
+        found["seconds"] = time.perf_counter() - started
+        found["parent_cpu_seconds"] = time.process_time() - used
+        pages = [len(index.get(document.id).pages) for document in index.documents()]
     assert not report.failed, report.failed
     return {
         **found,
@@ -69,12 +70,20 @@ def measure(name: str, files: list[Path]) -> dict[str, float]:
     }
 
 
+@contextmanager
+def _index(embedder: Embedder) -> Iterator[Index]:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        Index(SqliteStore(Path(folder, "index.db")), embedder=embedder) as index,
+    ):
+        yield index
+
+
 def _model_alone(files: list[Path]) -> float:
     """Return the seconds that the model takes for the same passages and nothing else."""
     recorder = Recorder()
-    with tempfile.TemporaryDirectory() as folder:
-        with Index(SqliteStore(Path(folder, "index.db")), embedder=recorder) as index:  # type: ignore[arg-type]
-            index.ingest(*files)
+    with _index(recorder) as index:  # type: ignore[arg-type]
+        index.ingest(*files)
     model = MiniLM()
     model.embed(recorder.texts[:8], kind="document")  # loads it
     started = time.perf_counter()

@@ -23,6 +23,12 @@ def test_atx_headings_have_levels_and_titles_without_markup() -> None:
     assert parsed.text[first.start : first.end] == "# One **bold** [link](http://x) #"
 
 
+def test_entities_in_a_title_are_decoded() -> None:
+    """A title has the characters that entities stand for, and nothing invisible by them."""
+    parsed = read("# R&amp;D &lt;now&gt; a&#x202e;b\n", "a.md")
+    assert headings(parsed) == [(1, "R&D <now> ab")]
+
+
 def test_setext_headings_take_both_lines() -> None:
     """A line over === or --- is a heading of level 1 or 2."""
     parsed = read("Title\n=====\n\nSub\n---\ntext\n", "a.md")

@@ -87,11 +87,15 @@ def _is_damaged_utf8(data: bytes) -> bool:
     good = len(text) - len(text.encode("ascii", "ignore")) - bad
     if good > bad:
         return True
+    decoder = codecs.getincrementaldecoder("utf-8")()
     try:
-        codecs.getincrementaldecoder("utf-8")().decode(data, final=False)
+        decoder.decode(data, final=False)
     except UnicodeDecodeError:
         return False
-    return True  # all is well but for a sequence that the end of the file cuts
+    # All is well but for a sequence that the end of the file cuts. Of one byte alone, "Café" in a
+    # legacy code page is the likelier reading.
+    cut, _ = decoder.getstate()
+    return good > 0 or len(cut) > 1
 
 
 def _legacy(data: bytes, declared: str) -> Decoded:

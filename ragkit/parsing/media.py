@@ -58,8 +58,8 @@ _BY_SUFFIX = {
     "application/xml": "xml xsd xsl xslt",
     "image/svg+xml": "svg",
     "application/x-ipynb+json": "ipynb",
-    "message/rfc822": "eml",
-    "application/mbox": "mbox",
+    "message/rfc822": "eml mht mhtml",
+    "application/mbox": "mbox mbx",
     "application/vnd.ms-outlook": "msg",
     "application/rtf": "rtf",
     "application/vnd.ms-publisher": "pub",
@@ -136,6 +136,8 @@ _HTML = re.compile(
     r"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body|title|meta)\b",
     re.IGNORECASE | re.DOTALL,
 )
+_MBOX = re.compile(rb"From [^\r\n]{1,200} \d{4}(?: [+-]\d{4})?\r?\n[A-Za-z-]{2,40}:")
+_MAIL = re.compile(rb"(?:Return-Path|Received|Delivered-To|MIME-Version|X-[A-Za-z-]{2,40}): ")
 _SVG = re.compile(r"\s*(?:<\?xml[^>]*>\s*)?(?:<!.*?>\s*)*<svg\b", re.IGNORECASE | re.DOTALL)
 _CONTROLS = bytes(c for c in (*range(32), 127) if c not in b"\0\t\n\v\f\r\b\x1b\x1c\x1d\x1e\x1f")
 
@@ -147,7 +149,7 @@ def media_type(data: bytes, name: str) -> str:
     """
     named = _named(name)
     sample = data[:SNIFF_BYTES]
-    if b"%PDF-" in sample[:1024] and sample.lstrip()[:1] != b"<":
+    if _is_pdf(sample, named):
         return "application/pdf"
     if sample.startswith(_OLE):
         return _ole_type(data, named)
@@ -217,6 +219,13 @@ _ZIP_KINDS = frozenset(kind for _, kind in _ZIP_MEMBERS) | frozenset(
 )
 
 
+def _is_pdf(sample: bytes, named: str) -> bool:
+    """Whether this is a PDF, perhaps behind some bytes of junk; mail and pages may quote one."""
+    if named in ("", "application/pdf") and sample.lstrip()[:1] != b"<":
+        return b"%PDF-" in sample[:1024]
+    return sample.lstrip().startswith(b"%PDF-")
+
+
 def _named(name: str) -> str:
     path = PurePosixPath(name.lower())
     return SUFFIXES.get(path.suffix[1:], "") or _BY_NAME.get(path.name, "")
@@ -234,6 +243,10 @@ def _text_type(sample: bytes, named: str) -> str:
         return "text/plain"  # without the signature it is none
     if named:
         return named
+    if _MBOX.match(sample):
+        return "application/mbox"
+    if _MAIL.match(sample):
+        return "message/rfc822"
     if shebang := _SHEBANG.match(sample):
         return _INTERPRETERS.get(shebang[1].decode().lower(), "text/plain")
     return "text/plain"

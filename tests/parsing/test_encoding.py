@@ -63,3 +63,9 @@ def test_polish_czech_and_hungarian_stay_what_they_are(text: str) -> None:
 def test_any_bytes_are_decoded(data: bytes) -> None:
     """Decoding never fails."""
     assert isinstance(decode(data).text, str)
+
+
+def test_a_last_letter_with_an_accent_is_no_cut_utf8() -> None:
+    """One byte at the end of plain ASCII is a letter of a legacy code page."""
+    assert decode(b"Jean went to the Caf\xe9").text.endswith("Café")
+    assert decode(b"A caf\xc3\xa9, then a Caf\xc3").text == "A café, then a Caf\ufffd"

@@ -43,6 +43,10 @@ def utf16(name: str) -> bytes:
         (OLE + utf16("Workbook"), "a", "application/vnd.ms-excel"),
         (bytes(range(256)) * 9, "a.txt", "application/octet-stream"),
         ("Grüße".encode("utf-16"), "a.txt", "text/plain"),
+        (b"From: a\n\nSee %PDF-1.7\n", "a.eml", "message/rfc822"),
+        (b"junk\n%PDF-1.7\n", "a.pdf", "application/pdf"),
+        (b"From ann@x.org Mon Jan  5 10:00:00 2026\nSubject: x\n\ny", "Inbox", "application/mbox"),
+        (b"Received: from x\nSubject: y\n\nz", "1234", "message/rfc822"),
     ],
 )
 def test_media_type_is_told_by_content_first(data: bytes, name: str, expected: str) -> None:

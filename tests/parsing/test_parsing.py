@@ -113,7 +113,10 @@ def test_xml_with_entities_is_refused(name: str) -> None:
     plain = "<?xml version='1.0'?>\n<note lang='en'>\n<to>Ann</to>\n</note>"
     assert parse(plain.encode(), uri="file:///a.xml", name=name).text == plain
     bomb = f"<!DOCTYPE x [<!ENTITY a 'b'>]>{plain}"
-    for data in (bomb.encode(), bomb.encode("utf-16")):
+    local = f'<!DOCTYPE x PUBLIC "-//X/EN" "file:///etc/x.dtd">{plain}'
+    book = f'<!DOCTYPE x PUBLIC "-//OASIS//DTD" "http://oasis-open.org/x.dtd">{plain}'
+    assert parse(book.encode(), uri="file:///a.xml", name=name).text == book
+    for data in (bomb.encode(), bomb.encode("utf-16"), local.encode()):
         with pytest.raises(ParseError) as error:
             parse(data, uri="file:///a.xml", name=name)
         assert error.value.code == "forbidden-xml"

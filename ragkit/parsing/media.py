@@ -178,6 +178,7 @@ _OLE_STREAMS = (
     ("VisioDocument", "application/vnd.visio"),
     ("Quill", "application/vnd.ms-publisher"),
 )
+_OLE_NAME_BYTES = 64  # an entry of the directory begins with so many, filled up with zeros
 _OOXML = "application/vnd.openxmlformats-officedocument."
 # The members of a zip file that tell what it is, where it doesn't say so itself.
 _ZIP_MEMBERS = (
@@ -195,7 +196,7 @@ _DIRECTORY_BYTES = 2_000_000  # of a zip file's end, where its table of contents
 def _ole_type(data: bytes, named: str) -> str:
     """Tell an OLE file by the names of its streams, then by its own name."""
     for stream, kind in _OLE_STREAMS:
-        if stream.encode("utf-16-le") + b"\0\0" in data:
+        if stream.encode("utf-16-le").ljust(_OLE_NAME_BYTES, b"\0") in data:
             return kind
     return named if named in _OLE_KINDS else "application/x-ole-storage"
 

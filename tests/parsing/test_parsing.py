@@ -17,7 +17,7 @@ WORD = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 
 def utf16(name: str) -> bytes:
     """Return a stream's name as the directory of an OLE file has it."""
-    return name.encode("utf-16-le") + b"\0\0"
+    return name.encode("utf-16-le").ljust(64, b"\0")
 
 
 @pytest.mark.parametrize(

@@ -21,31 +21,31 @@ __all__ = ["ParseOptions", "Parsed", "media_type", "parse"]
 
 # Module of ragkit.parsing by media type; what isn't here and isn't "text/..." can't be read.
 _MODULES = {
-    "application/epub+zip": "epub",
+    "application/epub+zip": "epub.book",
     "application/json": "json_records",
     "application/json5": "code",
-    "application/mbox": "mail",
-    "application/pdf": "pdf",
-    "application/rtf": "rtf",
+    "application/mbox": "mail.message",
+    "application/pdf": "pdf.document",
+    "application/rtf": "rtf.document",
     "application/sql": "code",
     "application/toml": "code",
-    "application/vnd.ms-excel": "sheets",
-    "application/vnd.ms-excel.sheet.binary.macroenabled.12": "sheets",
-    "application/vnd.oasis.opendocument.presentation": "odf",
-    "application/vnd.oasis.opendocument.spreadsheet": "sheets",
-    "application/vnd.oasis.opendocument.text": "odf",
-    "application/vnd.openxmlformats-officedocument.presentationml.presentation": "pptx",
-    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "sheets",
-    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": "docx",
+    "application/vnd.ms-excel": "sheets.workbook",
+    "application/vnd.ms-excel.sheet.binary.macroenabled.12": "sheets.workbook",
+    "application/vnd.oasis.opendocument.presentation": "odf.document",
+    "application/vnd.oasis.opendocument.spreadsheet": "sheets.workbook",
+    "application/vnd.oasis.opendocument.text": "odf.document",
+    "application/vnd.openxmlformats-officedocument.presentationml.presentation": "ooxml.pptx",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "sheets.workbook",
+    "application/vnd.openxmlformats-officedocument.wordprocessingml.document": "ooxml.docx",
     "application/x-ipynb+json": "notebook",
     "application/x-ndjson": "json_records",
     "application/x-subrip": "subtitles",
     "application/xml": "xml_source",
     "application/yaml": "code",
-    "message/rfc822": "mail",
+    "message/rfc822": "mail.message",
     "text/asciidoc": "asciidoc",
     "text/csv": "delimited",
-    "text/html": "html",
+    "text/html": "web.html",
     "text/markdown": "markdown",
     "text/plain": "plain",
     "text/tab-separated-values": "delimited",
@@ -108,7 +108,7 @@ def _parser(kind: str, uri: str, options: ParseOptions) -> Callable[[bytes, str,
     if not module:
         raise _not_read(kind, uri)
     found = import_module(f"ragkit.parsing.{module}")
-    if module == "pdf":
+    if module == "pdf.document":
         return partial(found.parse, keep_running=options.keep_running)
     return cast(Callable[[bytes, str, str], Parsed], found.parse)
 

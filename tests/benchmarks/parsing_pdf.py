@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pypdf
 
-from ragkit.parsing import pdf
+from ragkit.parsing.pdf import document as pdf
 from ragkit.parsing.structure import Parsed
 from tests.benchmarks.parsing_words import Overlap, overlap, pairs, words
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from ragkit.errors import DocumentError, ParseError
 from ragkit.parsing import Parsed
-from ragkit.parsing.ooxml_package import is_encrypted_package
+from ragkit.parsing.ooxml.package import is_encrypted_package
 from tests.parsing.structures import blocks, headings, read
 
 SAMPLES = (

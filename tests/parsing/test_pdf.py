@@ -7,9 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ragkit.errors import ParseError
-from ragkit.parsing import Parsed, parse, pdf
-from ragkit.parsing.pdf_lines import Line
-from ragkit.parsing.pdf_text import lay_out
+from ragkit.parsing import Parsed, parse
+from ragkit.parsing.pdf import document as pdf
+from ragkit.parsing.pdf.lines import Line
+from ragkit.parsing.pdf.text import lay_out
 from tests.parsing.structures import assert_well_formed, blocks, headings, read
 from tests.pdfs import Text, column, make_pdf
 

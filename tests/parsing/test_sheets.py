@@ -12,7 +12,7 @@ import pytest
 
 from ragkit.errors import ParseError
 from ragkit.parsing import parse
-from ragkit.parsing.sheet_tables import Merge, Sheet, write_sheet
+from ragkit.parsing.sheets.tables import Merge, Sheet, write_sheet
 from ragkit.parsing.structure import Writer
 from tests.parsing.structures import assert_well_formed, blocks, headings, read
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from ragkit.parsing.html_tree import HEADINGS, Element, descendants
 from ragkit.parsing.structure import Writer
+from ragkit.parsing.web.tree import HEADINGS, Element, descendants
 from ragkit.text import clean
 from ragkit.types import BlockKind
 

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from ragkit.parsing.pdf_lines import Line
+from ragkit.parsing.pdf.lines import Line
 
 HEADING_CHARACTERS = 120
 HEADING_WORDS = 16

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from ragkit.errors import ParseError
 from ragkit.parsing.archive import Archive
-from ragkit.parsing.sheet_tables import Merge, Sheet
+from ragkit.parsing.sheets.tables import Merge, Sheet
 from ragkit.parsing.xml_events import stream, tree
 from ragkit.text import clean
 

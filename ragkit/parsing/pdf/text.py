@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
 
-from ragkit.parsing.pdf_headings import Bookmark, HeadingLines, find_headings, largest
-from ragkit.parsing.pdf_lines import Line, assemble, join_wrapped_rows, table_rows, without_running
+from ragkit.parsing.pdf.headings import Bookmark, HeadingLines, find_headings, largest
+from ragkit.parsing.pdf.lines import Line, assemble, join_wrapped_rows, table_rows, without_running
 from ragkit.parsing.structure import Writer
 from ragkit.types import BlockKind, Page, Span
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from ragkit.errors import ParseError
 from ragkit.parsing.archive import Archive, resolve
-from ragkit.parsing.odf_content import Content
-from ragkit.parsing.odf_styles import Styles
-from ragkit.parsing.odf_tables import Piece
+from ragkit.parsing.odf.content import Content
+from ragkit.parsing.odf.styles import Styles
+from ragkit.parsing.odf.tables import Piece
 from ragkit.parsing.structure import Parsed, Writer
 from ragkit.parsing.xml_events import stream, tree
 from ragkit.text import clean

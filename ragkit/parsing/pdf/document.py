@@ -16,9 +16,9 @@ import pypdfium2
 import pypdfium2.raw as pdfium
 
 from ragkit.errors import ParseError
-from ragkit.parsing.pdf_headings import Bookmark
-from ragkit.parsing.pdf_lines import Line
-from ragkit.parsing.pdf_text import lay_out
+from ragkit.parsing.pdf.headings import Bookmark
+from ragkit.parsing.pdf.lines import Line
+from ragkit.parsing.pdf.text import lay_out
 from ragkit.parsing.structure import Parsed
 from ragkit.text import clean
 

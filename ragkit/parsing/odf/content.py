@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from ragkit.parsing.odf_styles import MAX_LEVEL, STYLE_ELEMENTS, Styles, number
-from ragkit.parsing.odf_tables import MAX_REPEATS, Cell, Piece, Repetition, Table, flat
+from ragkit.parsing.odf.styles import MAX_LEVEL, STYLE_ELEMENTS, Styles, number
+from ragkit.parsing.odf.tables import MAX_REPEATS, Cell, Piece, Repetition, Table, flat
 from ragkit.text import clean
 from ragkit.types import BlockKind
 

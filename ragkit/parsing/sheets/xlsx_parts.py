@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterator
 
 from ragkit.errors import ParseError
 from ragkit.parsing.archive import Archive
-from ragkit.parsing.ooxml_content import Paragraph
-from ragkit.parsing.ooxml_drawings import chart_contents
-from ragkit.parsing.ooxml_package import Package
+from ragkit.parsing.ooxml.content import Paragraph
+from ragkit.parsing.ooxml.drawings import chart_contents
+from ragkit.parsing.ooxml.package import Package
 from ragkit.parsing.xml_events import Node
 from ragkit.text import clean
 

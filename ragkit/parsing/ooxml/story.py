@@ -11,17 +11,17 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ragkit.parsing.ooxml_content import Cell, Content, Paragraph, Row, table_contents
-from ragkit.parsing.ooxml_events import Attributes, EndMethods, PartReader, StartMethods
-from ragkit.parsing.ooxml_package import Package, is_on
-from ragkit.parsing.ooxml_paragraphs import (
+from ragkit.parsing.ooxml.content import Cell, Content, Paragraph, Row, table_contents
+from ragkit.parsing.ooxml.events import Attributes, EndMethods, PartReader, StartMethods
+from ragkit.parsing.ooxml.package import Package, is_on
+from ragkit.parsing.ooxml.paragraphs import (
     EMPTY_BOX,
     TICKED_BOX,
     OpenParagraph,
     ParagraphFinisher,
 )
-from ragkit.parsing.ooxml_styles import is_monospace
-from ragkit.parsing.ooxml_symbols import symbol
+from ragkit.parsing.ooxml.styles import is_monospace
+from ragkit.parsing.ooxml.symbols import symbol
 
 # Properties before a change, of sections, and the readings above East Asian words.
 _SKIPPED = frozenset(

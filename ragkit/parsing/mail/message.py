@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from ragkit.errors import ParseError
-from ragkit.parsing import delimited, html, markdown
+from ragkit.parsing import delimited, markdown
 from ragkit.parsing.encoding import decode, mark_of
-from ragkit.parsing.mail_parts import (
+from ragkit.parsing.mail.parts import (
     MAX_DEPTH,
     MAX_PARTS,
     Part,
@@ -20,6 +20,7 @@ from ragkit.parsing.mail_parts import (
     subparts,
 )
 from ragkit.parsing.structure import Parsed, Structure, Writer, split_lines
+from ragkit.parsing.web import html
 from ragkit.text import clean
 from ragkit.types import Block, Heading, Span
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ragkit.parsing.ooxml_bullets import Bullet, Counter, Inherited, Levels, Placeholder, bullet
-from ragkit.parsing.ooxml_content import (
+from ragkit.parsing.ooxml.bullets import Bullet, Counter, Inherited, Levels, Placeholder, bullet
+from ragkit.parsing.ooxml.content import (
     Cell,
     Content,
     Paragraph,
@@ -15,8 +15,8 @@ from ragkit.parsing.ooxml_content import (
     table_contents,
     text_lines,
 )
-from ragkit.parsing.ooxml_events import Attributes, EndMethods, PartReader, StartMethods
-from ragkit.parsing.ooxml_package import Package, is_on
+from ragkit.parsing.ooxml.events import Attributes, EndMethods, PartReader, StartMethods
+from ragkit.parsing.ooxml.package import Package, is_on
 
 # Placeholders of what every slide shows, and of the picture of a slide on its notes.
 _LEFT_OUT = frozenset(("dt", "ftr", "hdr", "sldNum", "sldImg"))

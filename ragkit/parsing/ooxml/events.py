@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from ragkit.parsing.ooxml_content import Content, Paragraph
-from ragkit.parsing.ooxml_drawings import alternative_text, chart_contents, diagram_contents
-from ragkit.parsing.ooxml_math import MathBuilder
-from ragkit.parsing.ooxml_package import Package
+from ragkit.parsing.ooxml.content import Content, Paragraph
+from ragkit.parsing.ooxml.drawings import alternative_text, chart_contents, diagram_contents
+from ragkit.parsing.ooxml.math import MathBuilder
+from ragkit.parsing.ooxml.package import Package
 from ragkit.parsing.xml_events import Node
 
 Attributes = Mapping[str, str]

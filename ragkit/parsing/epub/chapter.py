@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ragkit.parsing.html_tree import Element, descendants
+from ragkit.parsing.web.tree import Element, descendants
 
 MARK_CHARACTERS = 5  # of a reference to a note: "12", "*", "[3]"
 TITLE_PLACES = 20  # elements from the beginning on in which the title of a chapter may stand

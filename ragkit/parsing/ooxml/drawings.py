@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import date, timedelta
 
-from ragkit.parsing.ooxml_content import Content, Paragraph, Table, one_line
+from ragkit.parsing.ooxml.content import Content, Paragraph, Table, one_line
 from ragkit.parsing.xml_events import Node
 
 _AUTOMATIC = re.compile(

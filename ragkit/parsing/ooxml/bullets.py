@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from ragkit.parsing.ooxml_numbering import format_number
-from ragkit.parsing.ooxml_package import Package
+from ragkit.parsing.ooxml.numbering import format_number
+from ragkit.parsing.ooxml.package import Package
 from ragkit.parsing.xml_events import Node
 
 _LEVEL = re.compile(r"a:lvl([1-9])pPr")

@@ -9,9 +9,9 @@ from collections import Counter
 from selectolax.lexbor import LexborHTMLParser
 
 from ragkit.parsing.encoding import Decoded, decode
-from ragkit.parsing.html_text import render
-from ragkit.parsing.html_tree import build, content
 from ragkit.parsing.structure import Parsed, Structure, Writer
+from ragkit.parsing.web.text import render
+from ragkit.parsing.web.tree import build, content
 from ragkit.text import clean
 
 # Lexbor's tree building is quadratic in the nesting depth: 5k 0.35 s, 20k 6.2 s. parsing.md A2

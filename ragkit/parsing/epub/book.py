@@ -13,11 +13,11 @@ from selectolax.lexbor import LexborHTMLParser
 from ragkit.errors import ParseError
 from ragkit.parsing.archive import Archive, resolve
 from ragkit.parsing.encoding import decode
-from ragkit.parsing.epub_chapter import Chapter
-from ragkit.parsing.html import MAX_DEPTH, declared_encoding, nesting_depth, text_lines
-from ragkit.parsing.html_text import render
-from ragkit.parsing.html_tree import build
+from ragkit.parsing.epub.chapter import Chapter
 from ragkit.parsing.structure import Parsed, Writer
+from ragkit.parsing.web.html import MAX_DEPTH, declared_encoding, nesting_depth, text_lines
+from ragkit.parsing.web.text import render
+from ragkit.parsing.web.tree import build
 from ragkit.parsing.xml_events import Node, tree
 from ragkit.text import clean
 

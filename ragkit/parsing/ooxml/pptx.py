@@ -8,10 +8,10 @@ that they are for, named as such.
 from __future__ import annotations
 
 from ragkit.errors import ParseError
-from ragkit.parsing.ooxml_bullets import Inherited
-from ragkit.parsing.ooxml_content import Content, ContentWriter, Paragraph, one_line
-from ragkit.parsing.ooxml_package import Package
-from ragkit.parsing.ooxml_slides import SlideReader
+from ragkit.parsing.ooxml.bullets import Inherited
+from ragkit.parsing.ooxml.content import Content, ContentWriter, Paragraph, one_line
+from ragkit.parsing.ooxml.package import Package
+from ragkit.parsing.ooxml.slides import SlideReader
 from ragkit.parsing.structure import Parsed
 from ragkit.parsing.xml_events import Node
 

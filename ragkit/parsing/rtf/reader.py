@@ -12,8 +12,8 @@ from collections import Counter
 from collections.abc import Callable
 
 from ragkit.errors import ParseError
-from ragkit.parsing.rtf_state import Destination, Flow, Group, Paragraph, Style
-from ragkit.parsing.rtf_words import (
+from ragkit.parsing.rtf.state import Destination, Flow, Group, Paragraph, Style
+from ragkit.parsing.rtf.words import (
     CHARACTERS,
     DEFAULT_CODEC,
     INFO,

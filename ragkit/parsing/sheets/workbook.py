@@ -21,11 +21,11 @@ from python_calamine import (
 from ragkit.errors import ParseError
 from ragkit.parsing import delimited
 from ragkit.parsing.archive import Archive
-from ragkit.parsing.ods import read_properties, read_sheets
-from ragkit.parsing.ooxml_package import is_encrypted_package
-from ragkit.parsing.sheet_tables import Merge, Sheet, write_sheet
+from ragkit.parsing.odf.sheets import read_properties, read_sheets
+from ragkit.parsing.ooxml.package import is_encrypted_package
+from ragkit.parsing.sheets.tables import Merge, Sheet, write_sheet
+from ragkit.parsing.sheets.xlsx_parts import MAX_DENSE_CELLS, Cell, XlsxParts
 from ragkit.parsing.structure import Parsed, Writer
-from ragkit.parsing.xlsx_parts import MAX_DENSE_CELLS, Cell, XlsxParts
 from ragkit.text import clean
 
 MAX_CELLS = 3_000_000  # of a workbook, those that hold nothing between others included

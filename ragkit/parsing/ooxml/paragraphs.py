@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 
-from ragkit.parsing.ooxml_content import Content, Paragraph, text_lines
-from ragkit.parsing.ooxml_numbering import Label, Numbering
-from ragkit.parsing.ooxml_styles import Style, Styles
+from ragkit.parsing.ooxml.content import Content, Paragraph, text_lines
+from ragkit.parsing.ooxml.numbering import Label, Numbering
+from ragkit.parsing.ooxml.styles import Style, Styles
 from ragkit.text import clean
 
 EMPTY_BOX, TICKED_BOX = _BOXES = ("[ ]", "[x]")

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ragkit.parsing.ooxml_content import Content, ContentWriter, Paragraph, flat
-from ragkit.parsing.ooxml_numbering import Numbering
-from ragkit.parsing.ooxml_package import Package
-from ragkit.parsing.ooxml_paragraphs import ParagraphFinisher
-from ragkit.parsing.ooxml_story import StoryReader
-from ragkit.parsing.ooxml_styles import Styles
+from ragkit.parsing.ooxml.content import Content, ContentWriter, Paragraph, flat
+from ragkit.parsing.ooxml.numbering import Numbering
+from ragkit.parsing.ooxml.package import Package
+from ragkit.parsing.ooxml.paragraphs import ParagraphFinisher
+from ragkit.parsing.ooxml.story import StoryReader
+from ragkit.parsing.ooxml.styles import Styles
 from ragkit.parsing.structure import Parsed, Writer
 
 _MAIN = "word/document.xml"

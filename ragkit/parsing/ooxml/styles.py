@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from ragkit.parsing.ooxml_package import is_on
+from ragkit.parsing.ooxml.package import is_on
 from ragkit.parsing.xml_events import Node
 
 _BODY_TEXT = 9  # the outline level of what is no heading

@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 
 from ragkit.errors import ParseError
-from ragkit.parsing.rtf_reader import Reader, joined
-from ragkit.parsing.rtf_state import Paragraph, Style
+from ragkit.parsing.rtf.reader import Reader, joined
+from ragkit.parsing.rtf.state import Paragraph, Style
 from ragkit.parsing.structure import Parsed, Writer
 from ragkit.text import clean
 from ragkit.types import BlockKind

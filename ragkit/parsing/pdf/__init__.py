@@ -1,0 +1,1 @@
+"""PDF: lines with their places, made into paragraphs, tables and headings."""

@@ -1,0 +1,1 @@
+"""RTF, read in one pass over its groups and control words."""

@@ -1,0 +1,1 @@
+"""Workbooks: tables found on the sheets."""

@@ -1,0 +1,1 @@
+"""Web pages: what of them is content, and its text."""

@@ -27,6 +27,7 @@ T = TypeVar("T", bound=Value)
 
 PROJECT_FILE = "ragkit.toml"
 INDEX_PLACE = Path(".ragkit", "index.db")
+CACHE_FILE = "embeddings.db"  # in the folder that `cache_folder` returns
 DEFAULT_BASE_URL = "https://api.tempico.com/v1"
 
 # Variables that are read elsewhere and are no settings.
@@ -120,6 +121,17 @@ class Settings:
         200, "The size of a passage, in estimated tokens.", minimum=16, maximum=8192
     )
 
+    cache: bool = _key(
+        True,
+        "Whether embeddings are kept in the user's cache folder: for other indexes, and for texts "
+        "that come back after they were removed.",
+    )
+    cache_mb: int = _key(
+        2048,
+        "The largest size of that cache, in megabytes; what was not used for longest goes first.",
+        minimum=0,
+    )
+
     isolation: Literal["process", "none"] = _key(
         "process",
         "Whether files are parsed in limited processes without keys (process), or in ragkit's own.",
@@ -172,6 +184,20 @@ class Settings:
     )
     timeout_seconds: float = _key(
         120.0, "How long to wait for the endpoint, in seconds.", minimum=1, maximum=3600
+    )
+
+    concurrency: int = _key(
+        8,
+        "How many requests for embeddings may be under way at once; fewer where the endpoint "
+        "refuses some.",
+        minimum=1,
+        maximum=64,
+    )
+    requests_per_minute: int = _key(
+        0, "The most requests for embeddings a minute; 0 means no limit of our own.", minimum=0
+    )
+    tokens_per_minute: int = _key(
+        0, "The most tokens to embed a minute; 0 means no limit of our own.", minimum=0
     )
 
     web: WebPolicy = _key(  # noqa: RUF009 - what it returns is a dataclass field
@@ -360,6 +386,29 @@ def user_folder(environ: Mapping[str, str]) -> Path | None:
         return configured / "ragkit"
     home = _home(environ)
     return Path(home, ".config", "ragkit") if home else None
+
+
+def cache_folder(environ: Mapping[str, str]) -> Path | None:
+    """Return the folder of what ragkit keeps for convenience; None where there is no home."""
+    configured = Path(environ.get("XDG_CACHE_HOME", ""))
+    if configured.is_absolute():  # as above
+        return configured / "ragkit"
+    home = _home(environ)
+    return Path(home, ".cache", "ragkit") if home else None
+
+
+def cache_bytes(settings: Settings) -> int:
+    """Return how large the embedding cache may be; 0 where there is to be none.
+
+    A `ragkit.toml` comes with a folder, and may be anybody's: it can do without the cache, but
+    neither empty it for other folders nor bring it back where the user has turned it off.
+    """
+    origin = settings.origins.get("cache_mb")
+    from_project = origin is not None and origin.kind == "project"
+    default = KEYS["cache_mb"].default
+    megabytes = settings.own.get("cache_mb", default) if from_project else settings.cache_mb
+    wanted = settings.cache and settings.own.get("cache", True)
+    return int(megabytes) * 1_000_000 if wanted else 0
 
 
 def _home(environ: Mapping[str, str]) -> str:

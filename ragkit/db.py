@@ -25,6 +25,8 @@ from ragkit.errors import IndexBusy, IndexDamaged, IndexNotFound, SchemaTooNew, 
 if sys.platform != "win32":
     import fcntl
 
+# Files of these schemas are read as they are; the next ingest brings them up to date.
+OLDEST_READABLE = 1
 APPLICATION_ID = 0x7261676B  # "ragk", in the file's header
 PAGE_BYTES = 16_384
 _CHECKSUM_BYTES = 8  # what the checksum VFS asks for at the end of each page
@@ -282,9 +284,9 @@ def _check(connection: apsw.Connection, path: Path) -> None:
             f"{path} was written by a newer ragkit (schema {version}; this one knows {newest})",
             hint="upgrade ragkit",
         )
-    if version < newest:
+    if version < OLDEST_READABLE:
         raise SchemaTooNew(
-            f"{path} was written by an older ragkit (schema {version}; this one needs {newest})",
+            f"{path} was written by an older ragkit (schema {version}; this one needs {OLDEST_READABLE})",
             hint="run `ragkit ingest` once: it brings the file up to date",
         )
 

@@ -250,6 +250,80 @@ class Usage:
 
 
 @dataclass(frozen=True, slots=True)
+class CacheStats:
+    """How much the embedding cache keeps. Times of use are ISO 8601 in UTC, None where empty."""
+
+    path: str
+    entries: int
+    size_bytes: int
+    max_bytes: int
+    oldest_use: str | None
+    newest_use: str | None
+
+    def to_dict(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+@dataclass(frozen=True, slots=True)
+class RequestRecord:
+    """A request for embeddings that was sent. `tokens` as billed, 0 where it wasn't said.
+
+    `outcome` is "ok", or the code of the error that came.
+    """
+
+    model: str
+    texts: int
+    estimated_tokens: int
+    tokens: int
+    milliseconds: int
+    outcome: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelUsage:
+    """What the ingests of an index asked of a model, all requests added up."""
+
+    model: str
+    requests: int
+    failed: int
+    texts: int
+    estimated_tokens: int
+    tokens: int
+    milliseconds: int
+
+    @property
+    def tokens_per_estimated(self) -> float:
+        """How many tokens were billed for each that was estimated; 1.0 before anything was."""
+        return self.tokens / self.estimated_tokens if self.tokens else 1.0
+
+    @property
+    def seconds_per_request(self) -> float:
+        return self.milliseconds / max(1, self.requests - self.failed) / 1000
+
+    def to_dict(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+@dataclass(frozen=True, slots=True)
+class RequestRecord:
+    """A request for embeddings that was sent, be it in vain.
+
+    `tokens` are those that it was billed, 0 where the endpoint didn't say, as it doesn't for a
+    failure. `milliseconds` is the time to the reply; `outcome` "ok" or the code of an error.
+    """
+
+    model: str
+    texts: int
+    estimated_tokens: int
+    tokens: int
+    milliseconds: int
+    outcome: str
+
+    def to_dict(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """An answer and everything needed to check it.
 
@@ -358,6 +432,8 @@ class IngestReport:
 
     `kept` are documents whose files are gone, but which were not removed because too many would
     go at once. `chunks_embedded` counts those for which a vector was computed in this run.
+    `stopped` says why it ended early: "interrupted", "max-tokens" or "declined"; a second run goes
+    on from there.
     """
 
     added: tuple[str, ...] = ()
@@ -371,6 +447,7 @@ class IngestReport:
     chunks: int = 0
     chunks_embedded: int = 0
     usage: Usage = Usage()
+    stopped: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -385,18 +462,58 @@ class IngestReport:
             "chunks": self.chunks,
             "chunks_embedded": self.chunks_embedded,
             "usage": self.usage.to_dict(),
+            "stopped": self.stopped,
         }
 
 
 @dataclass(frozen=True, slots=True)
+class Estimate:
+    """What an ingest would do and cost, found out without a request.
+
+    `tokens` are those that would be sent, by estimate, corrected by what this model billed before.
+    `cost` is in the currency of the configured price, None where no price is configured; `seconds`
+    is None where nothing is known of the model's speed.
+    """
+
+    files: int
+    added: int
+    updated: int
+    moved: int
+    unchanged: int
+    failed: int
+    skipped: int
+    chunks: int
+    new_chunks: int
+    tokens: int
+    requests: int
+    cost: float | None
+    seconds: float | None
+    destination: str
+    model: str
+
+    def to_dict(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
-    """Where an ingest stands: an event for a callback. `uri` is the file just dealt with."""
+    """Where an ingest stands: an event for a callback. `uri` is the file just dealt with.
+
+    `tokens` are those embedded in this run, by estimate.
+    """
 
     uri: str
     files: int
     files_total: int
     chunks: int
     failures: int
+    chunks_embedded: int = 0
+    tokens: int = 0
+    bytes_done: int = 0
+    bytes_total: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"event": "progress", **{name: getattr(self, name) for name in self.__slots__}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -404,6 +521,9 @@ class Notice:
     """Something that the user should know before or while it happens, as one sentence."""
 
     text: str
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"event": "notice", "text": self.text}
 
 
 IngestEvent = Progress | Notice
@@ -519,6 +639,24 @@ class Stats:
         plain["media_types"] = dict(self.media_types)
         plain["fingerprint"] = self.fingerprint.to_dict() if self.fingerprint else None
         return plain
+
+
+@dataclass(frozen=True, slots=True)
+class CacheStats:
+    """What the embedding cache keeps. Sizes are in bytes, times in UTC; "" where it is empty.
+
+    Times of use are not kept nearer than to a day.
+    """
+
+    path: str
+    entries: int
+    size_bytes: int
+    max_bytes: int
+    oldest_use: str
+    newest_use: str
+
+    def to_dict(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.__slots__}
 
 
 @dataclass(frozen=True, slots=True)

@@ -162,6 +162,7 @@ class Wiring:
     @cached_property
     def _http(self) -> HttpClient:
         from ragkit.providers.http import HttpClient, Timeouts  # noqa: PLC0415 - as above
+        from ragkit.providers.throttle import Throttle  # noqa: PLC0415 - as above
 
         settings = self.settings
         if not self.has_endpoint:
@@ -176,6 +177,11 @@ class Wiring:
             key_name=settings.api_key_env,
             allow_http=settings.allow_http,
             timeouts=Timeouts(total=settings.timeout_seconds),
+            throttle=Throttle(
+                most=settings.concurrency,
+                requests_per_minute=settings.requests_per_minute,
+                tokens_per_minute=settings.tokens_per_minute,
+            ),
         )
 
 

@@ -27,7 +27,7 @@ LAYERS: dict[str, frozenset[str]] = {
     "pure": frozenset(
         "ports text chunking ranking gate prompts citations extraction metrics".split()
     ),
-    "world": frozenset("config credentials db vectors store parsing sources providers".split()),
+    "world": frozenset("config credentials db vectors cache store parsing sources providers".split()),
     "use cases": frozenset("indexing retrieval answering".split()),
     "facade": frozenset({"wiring", "index"}),
     "edges": frozenset("__init__ __main__ cli server mcp evaluation integrations testing".split()),
@@ -50,6 +50,7 @@ ONLY_FOR = {
     "wiring": {"index"},
     "providers": {"wiring"},
     "db": {"store", "vectors"},
+    "cache": {"wiring", "cli"},
     "store": {"indexing", "retrieval", "answering", "index"},
     "vectors": {"store", "indexing"},
     "indexing": {"index", "wiring"},
@@ -59,7 +60,7 @@ ONLY_FOR = {
 
 # A library that could be swapped is known to one place.
 LIBRARIES = {
-    "apsw": {"db", "store", "vectors"},
+    "apsw": {"cache", "db", "store", "vectors"},
     "charset_normalizer": {"parsing"},
     "click": {"cli"},
     "httpcore": {"providers.page_connection"},
@@ -73,7 +74,7 @@ LIBRARIES = {
     "rich": {"cli"},
     "selectolax": {"parsing"},
     "sqlite_vec": {"db"},
-    "tenacity": {"providers.http"},
+    "tenacity": {"providers.retries"},
 }
 
 # What reaches a file, the clock, chance, the environment, another process or another machine.

@@ -341,7 +341,7 @@ def test_hits_and_reports_as_json(index: Index, docs: Path) -> None:
     (docs / "ferry.md").rename(docs / "boat.md")
     (docs / "bad.pdf").write_bytes(b"%PDF-1.7 nothing of the kind")
     report = index.ingest(docs).to_dict()
-    assert_fields(report, REPORT, "skipped kept chunks chunks_embedded usage")
+    assert_fields(report, REPORT, "skipped kept chunks chunks_embedded usage stopped")
     assert_fields(report["moved"][0], "from to")
     assert_fields(report["failed"][0], "uri code message")
     assert_fields(

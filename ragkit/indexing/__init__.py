@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from ragkit.indexing.estimating import estimate
+from ragkit.indexing.plan import Ingest
 from ragkit.indexing.reading import Loaded, Source
-from ragkit.indexing.run import Ingest, ingest
+from ragkit.indexing.run import ingest
 
-__all__ = ["Ingest", "Loaded", "Source", "ingest"]
+__all__ = ["Ingest", "Loaded", "Source", "estimate", "ingest"]

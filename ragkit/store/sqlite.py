@@ -19,7 +19,7 @@ from ragkit import vectors
 from ragkit.db import Database, fetch, tokenizer
 from ragkit.errors import DocumentNotFound, FingerprintMismatch
 from ragkit.store import filters as filtering
-from ragkit.store import rows, words
+from ragkit.store import ledger, rows, words
 from ragkit.text import LEXICAL_FORM, lexical_form
 from ragkit.types import (
     Chunk,
@@ -28,7 +28,9 @@ from ragkit.types import (
     Filters,
     Fingerprint,
     Heading,
+    ModelUsage,
     Page,
+    RequestRecord,
     Stats,
 )
 
@@ -185,6 +187,11 @@ class SqliteStore:
         with self._change() as connection:
             connection.execute("DELETE FROM exclusions WHERE uri = ?", (uri,))
 
+    def record_requests(self, records: Sequence[RequestRecord]) -> None:
+        """Add requests to the ledger."""
+        with self._db.writing() as connection:
+            ledger.record(connection, records, now=self._now())
+
     def _now(self) -> str:
         return self._clock().isoformat(timespec="seconds")
 
@@ -262,6 +269,11 @@ class SqliteStore:
         """Return a document's chunks in reading order. Raises DocumentNotFound."""
         with self._db.reading() as connection:
             return rows.chunks_of_document(connection, _existing(connection, id_))
+
+    def usage(self) -> list[ModelUsage]:
+        """Return what ingests have asked of each model, by name."""
+        with self._db.reading() as connection:
+            return ledger.by_model(connection)
 
     def stats(self) -> Stats:
         """Count what the index holds."""

@@ -200,6 +200,17 @@ class Settings:
         0, "The most tokens to embed a minute; 0 means no limit of our own.", minimum=0
     )
 
+    prices: str = _key(
+        "",
+        "What a million tokens cost, by model: embeddinggemma:300m=0.02, other=0.10; used for "
+        "estimates and --max-cost.",
+    )
+    confirm_tokens: int = _key(
+        5_000_000,
+        "An ingest that would send more tokens than that asks first; 0 means that it never asks.",
+        minimum=0,
+    )
+
     web: WebPolicy = _key(  # noqa: RUF009 - what it returns is a dataclass field
         "auto",
         "When to search the web: if the documents don't hold the answer (auto), never, or always.",
@@ -409,6 +420,24 @@ def cache_bytes(settings: Settings) -> int:
     megabytes = settings.own.get("cache_mb", default) if from_project else settings.cache_mb
     wanted = settings.cache and settings.own.get("cache", True)
     return int(megabytes) * 1_000_000 if wanted else 0
+
+
+def price(settings: Settings, model: str) -> float:
+    """Return what a million tokens of a model cost; 0.0 where `prices` doesn't say."""
+    for entry in filter(None, map(str.strip, settings.prices.split(","))):
+        name, _, amount = entry.rpartition("=")
+        try:
+            cost = float(amount)
+        except ValueError:
+            cost = -1.0
+        if not name or not 0 <= cost < math.inf:
+            raise ConfigError(
+                f"{settings.origin('prices')}: prices has {entry!r}, expected model=price",
+                hint="such as embeddinggemma:300m=0.02, for a million tokens",
+            )
+        if name.strip() == model:
+            return cost
+    return 0.0
 
 
 def _home(environ: Mapping[str, str]) -> str:

@@ -286,7 +286,8 @@ def _check(connection: apsw.Connection, path: Path) -> None:
         )
     if version < OLDEST_READABLE:
         raise SchemaTooNew(
-            f"{path} was written by an older ragkit (schema {version}; this one needs {OLDEST_READABLE})",
+            f"{path} was written by an older ragkit (schema {version}; this one reads"
+            f" {OLDEST_READABLE} and later)",
             hint="run `ragkit ingest` once: it brings the file up to date",
         )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
@@ -12,7 +13,7 @@ from ragkit import answering, config, indexing, retrieval
 from ragkit.chunking import CHUNKER
 from ragkit.config import Settings
 from ragkit.errors import ConfigError, FingerprintMismatch
-from ragkit.indexing import Ingest, Loaded, Source
+from ragkit.indexing import Ingest, Loaded, Source, tokens_allowed
 from ragkit.ports import ChatModel, Embedder, Reranker
 from ragkit.store import SqliteStore
 from ragkit.types import (
@@ -22,13 +23,16 @@ from ragkit.types import (
     Document,
     DocumentInfo,
     Done,
+    Estimate,
     Filters,
     Fingerprint,
     Hit,
     IngestEvent,
+    IngestLimits,
     IngestReport,
     Mode,
     Model,
+    ModelUsage,
     Stats,
     WebPolicy,
 )
@@ -117,6 +121,7 @@ class Index:
         *paths: str | os.PathLike[str],
         collection: str | None = None,
         prune: bool = False,
+        limits: IngestLimits | None = None,
         on_event: Callable[[IngestEvent], None] | None = None,
     ) -> IngestReport:
         """Bring the index up to what the files, folders and web pages at these places say.
@@ -126,17 +131,9 @@ class Index:
         http:// or https:// is one page. A document that can't be read is a Failure in the
         report. Raises DocumentError for a missing path.
         """
-        if not paths:
-            raise ConfigError("there is nothing to ingest", hint="name a file or a folder")
-        names = list(dict.fromkeys(os.fspath(path) for path in paths))
-        urls = [name for name in names if _URL.match(name)]
-        files = [Path(name) for name in names if not _URL.match(name)]
+        files, others = self._sources(paths)
         return self._ingest(
-            files,
-            web_pages(urls, self._parts.settings) if urls else [],
-            collection=collection,
-            prune=prune,
-            on_event=on_event,
+            files, others, collection=collection, prune=prune, limits=limits, on_event=on_event
         )
 
     def ingest_bytes(
@@ -159,7 +156,27 @@ class Index:
                 hint='choose a stable one that is no file, such as "crm:contract/17"',
             )
         source = Source(uri, lambda: Loaded(name or uri.rpartition("/")[2], data))
-        return self._ingest([], [source], collection=collection, prune=False, on_event=on_event)
+        return self._ingest([], [source], collection=collection, on_event=on_event)
+
+    def estimate(self, *paths: str | os.PathLike[str], collection: str | None = None) -> Estimate:
+        """Say what an ingest of these places would do and cost, without a request or a change.
+
+        Everything is read and cut, so it takes as long as that. Raises DocumentError for a
+        missing path.
+        """
+        files, others = self._sources(paths)
+        plan = self._plan(collection=collection)
+        return indexing.estimate(
+            self._store, self._parts.embedder(self._stored()), files, plan, others=others
+        )
+
+    def _sources(self, paths: Sequence[str | os.PathLike[str]]) -> tuple[list[Path], list[Source]]:
+        if not paths:
+            raise ConfigError("there is nothing to ingest", hint="name a file or a folder")
+        names = list(dict.fromkeys(os.fspath(path) for path in paths))
+        urls = [name for name in names if _URL.match(name)]
+        files = [Path(name) for name in names if not _URL.match(name)]
+        return files, web_pages(urls, self._parts.settings) if urls else []
 
     def _ingest(
         self,
@@ -167,26 +184,41 @@ class Index:
         others: Sequence[Source],
         *,
         collection: str | None,
-        prune: bool,
+        prune: bool = False,
+        limits: IngestLimits | None = None,
         on_event: Callable[[IngestEvent], None] | None,
     ) -> IngestReport:
+        plan = self._plan(collection=collection, limits=limits)
+        plan = replace(plan, prune=prune, on_event=on_event or (lambda _event: None))
+        embedder = self._parts.embedder(self._stored())
+        return indexing.ingest(self._store, embedder, files, plan, others=others)
+
+    def _plan(self, *, collection: str | None, limits: IngestLimits | None = None) -> Ingest:
         settings = self._parts.settings
-        stored = self._store.fingerprint() if self._store.exists() else None
+        limits = limits or IngestLimits()
+        stored = self._stored()
         embedder = self._parts.embedder(stored)
         if stored:
             retrieval.check_embedder(stored, embedder)
-        plan = Ingest(
+        price = config.price(settings, embedder.name)
+        return Ingest(
             fingerprint=_current(stored) if stored else new_fingerprint(settings, embedder),
             collection=collection,
             new_collection=settings.collection,
-            prune=prune,
             destination=self._parts.destination(embedder),
             parse_workers=parse_workers(settings),
             parse_options=parse_options(settings),
             max_file_bytes=settings.max_file_mb * 1_000_000,
-            on_event=on_event or (lambda _event: None),
+            vault=self._parts.vault(),
+            max_tokens=tokens_allowed(limits, price),
+            confirm_tokens=settings.confirm_tokens,
+            confirm=limits.confirm,
+            price=price,
+            stop=limits.stop,
         )
-        return indexing.ingest(self._store, embedder, files, plan, others=others)
+
+    def _stored(self) -> Fingerprint | None:
+        return self._store.fingerprint() if self._store.exists() else None
 
     def remove(self, reference: str, *, exclude: bool = False) -> DocumentInfo:
         """Take a document out and return what it was; `exclude` keeps ingests from its file.
@@ -287,6 +319,10 @@ class Index:
     def stats(self) -> Stats:
         """Count what the index holds."""
         return self._store.stats()
+
+    def usage(self) -> list[ModelUsage]:
+        """Return what this index's ingests have asked of each model."""
+        return self._store.usage()
 
     def models(self) -> list[Model]:
         """Return the models that the configured endpoint lists. Raises ProviderError."""

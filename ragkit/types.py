@@ -6,7 +6,7 @@ Lines and pages count from 1, both ends included.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -305,25 +305,6 @@ class ModelUsage:
 
 
 @dataclass(frozen=True, slots=True)
-class RequestRecord:
-    """A request for embeddings that was sent, be it in vain.
-
-    `tokens` are those that it was billed, 0 where the endpoint didn't say, as it doesn't for a
-    failure. `milliseconds` is the time to the reply; `outcome` "ok" or the code of an error.
-    """
-
-    model: str
-    texts: int
-    estimated_tokens: int
-    tokens: int
-    milliseconds: int
-    outcome: str
-
-    def to_dict(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in self.__slots__}
-
-
-@dataclass(frozen=True, slots=True)
 class Answer:
     """An answer and everything needed to check it.
 
@@ -496,6 +477,20 @@ class Estimate:
 
 
 @dataclass(frozen=True, slots=True)
+class IngestLimits:
+    """How far an ingest may go. Once `stop` says so it ends within a second; 0 is no limit.
+
+    Before more tokens are sent than the setting `confirm_tokens` allows, `confirm` is asked, with
+    the estimate; without it such a run is refused.
+    """
+
+    max_tokens: int = 0
+    max_cost: float = 0.0
+    confirm: Callable[[Estimate], bool] | None = None
+    stop: Callable[[], bool] = lambda: False
+
+
+@dataclass(frozen=True, slots=True)
 class Progress:
     """Where an ingest stands: an event for a callback. `uri` is the file just dealt with.
 
@@ -639,24 +634,6 @@ class Stats:
         plain["media_types"] = dict(self.media_types)
         plain["fingerprint"] = self.fingerprint.to_dict() if self.fingerprint else None
         return plain
-
-
-@dataclass(frozen=True, slots=True)
-class CacheStats:
-    """What the embedding cache keeps. Sizes are in bytes, times in UTC; "" where it is empty.
-
-    Times of use are not kept nearer than to a day.
-    """
-
-    path: str
-    entries: int
-    size_bytes: int
-    max_bytes: int
-    oldest_use: str
-    newest_use: str
-
-    def to_dict(self) -> dict[str, Any]:
-        return {name: getattr(self, name) for name in self.__slots__}
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from ragkit import credentials
+from ragkit import config, credentials
+from ragkit.cache import VectorCache
 from ragkit.chunking import CHUNKER
 from ragkit.config import Settings
 from ragkit.errors import ConfigError, FingerprintMismatch
-from ragkit.indexing import Loaded, Source
+from ragkit.indexing import Loaded, Source, Vault
 from ragkit.parsing import ParseOptions
 from ragkit.ports import ChatModel, Embedder, Reranker, WordMatcher
 from ragkit.prompts import embedding_template
@@ -89,6 +90,16 @@ class Wiring:
                 hint=_MISMATCH_HINT,
             )
 
+    def vault(self) -> Vault | None:
+        """Return the embedding cache; None where it is switched off or has no place."""
+        return self._cache
+
+    @cached_property
+    def _cache(self) -> VectorCache | None:
+        folder = config.cache_folder(self._environ)
+        most = config.cache_bytes(self.settings)
+        return VectorCache(folder / config.CACHE_FILE, max_bytes=most) if folder and most else None
+
     def chat(self) -> ChatModel | None:
         """Return the model that writes answers; None where sentences are quoted as they stand."""
         settings = self.settings
@@ -112,6 +123,8 @@ class Wiring:
         """Close the connection to the endpoint, if there is one."""
         if "_http" in self.__dict__:
             self._http.close()
+        if "_cache" in self.__dict__ and self._cache:
+            self._cache.close()
 
     def destination(self, embedder: Embedder) -> str:
         """Return where texts go to be embedded; "" where they stay on this machine."""
@@ -211,6 +224,10 @@ class Given:
         return self._reranker
 
     def matcher(self) -> WordMatcher | None:
+        return None
+
+    def vault(self) -> Vault | None:
+        """Return none: nobody knows whether another embedder of this name is the same."""
         return None
 
     def close(self) -> None:

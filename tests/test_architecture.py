@@ -27,7 +27,9 @@ LAYERS: dict[str, frozenset[str]] = {
     "pure": frozenset(
         "ports text chunking ranking gate prompts citations extraction metrics".split()
     ),
-    "world": frozenset("config credentials db vectors cache store parsing sources providers".split()),
+    "world": frozenset(
+        "config credentials db vectors cache store parsing sources providers".split()
+    ),
     "use cases": frozenset("indexing retrieval answering".split()),
     "facade": frozenset({"wiring", "index"}),
     "edges": frozenset("__init__ __main__ cli server mcp evaluation integrations testing".split()),
@@ -50,7 +52,7 @@ ONLY_FOR = {
     "wiring": {"index"},
     "providers": {"wiring"},
     "db": {"store", "vectors"},
-    "cache": {"wiring", "cli"},
+    "cache": {"indexing", "wiring", "cli"},
     "store": {"indexing", "retrieval", "answering", "index"},
     "vectors": {"store", "indexing"},
     "indexing": {"index", "wiring"},
@@ -64,7 +66,7 @@ LIBRARIES = {
     "charset_normalizer": {"parsing"},
     "click": {"cli"},
     "httpcore": {"providers.page_connection"},
-    "httpx": {"providers.http"},
+    "httpx": {"providers.http", "providers.transport"},
     "idna": {"providers.page_address"},
     "numpy": {"db", "vectors", "store", "providers", "indexing", "retrieval", "testing"},
     "onnxruntime": {"providers.minilm"},

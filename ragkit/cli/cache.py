@@ -20,7 +20,7 @@ from ragkit.types import CacheStats
 
 @click.command()
 @click.argument("action", type=click.Choice(["stats", "clear"]))
-@click.option("--yes", "-y", is_flag=True, help="Clear it without asking.")
+@click.option("-y", "--yes", is_flag=True, help="Clear it without asking.")
 @global_options
 @click.pass_obj
 def cache(session: Session, /, *, action: Literal["stats", "clear"], yes: bool) -> None:
@@ -58,8 +58,8 @@ def _show(session: Session, settings: Settings, kept: VectorCache) -> None:
         ("embeddings", f"{held.entries}"),
         ("size", _megabytes(held.size_bytes)),
         ("largest size", _megabytes(held.max_bytes) if is_used else _why_unused(settings)),
-        ("oldest use", held.oldest_use[:10] or "none"),
-        ("newest use", held.newest_use[:10] or "none"),
+        ("oldest use", (held.oldest_use or "none")[:10]),
+        ("newest use", (held.newest_use or "none")[:10]),
     ]
     click.echo(table(rows))
     if kept.problem:

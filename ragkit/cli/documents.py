@@ -12,8 +12,9 @@ from ragkit.cli import render
 from ragkit.cli.options import filter_options, filters
 from ragkit.cli.session import Session, global_options
 from ragkit.cli.terminal import clean, one_line, shortened, table
+from ragkit.config import Settings, price
 from ragkit.sources import path_of
-from ragkit.types import Chunk, Document, DocumentInfo, Stats
+from ragkit.types import Chunk, Document, DocumentInfo, ModelUsage, Stats
 
 PREVIEW_CHARACTERS = 60  # of a block, in the list of a document's structure
 
@@ -160,16 +161,43 @@ def _is_there(document: DocumentInfo) -> bool:
 
 
 @click.command()
+@click.option("--usage", "with_usage", is_flag=True, help="Also say what ingests have asked for.")
 @global_options
 @click.pass_obj
-def stats(session: Session, /) -> None:
+def stats(session: Session, /, *, with_usage: bool) -> None:
     """Say what the index holds."""
-    with session.open(session.settings()) as index:
+    settings = session.settings()
+    with session.open(settings) as index:
         held = index.stats()
+        usage = index.usage() if with_usage else []
     if session.as_json:
-        click.echo(render.json_text(held.to_dict()))
-    else:
-        click.echo(table(_stats_rows(held)))
+        extra = {"usage": [each.to_dict() for each in usage]} if with_usage else {}
+        click.echo(render.json_text({**held.to_dict(), **extra}))
+        return
+    click.echo(table(_stats_rows(held)))
+    if with_usage:
+        click.echo("\n" + _usage(usage, settings))
+
+
+def _usage(usage: Sequence[ModelUsage], settings: Settings) -> str:
+    """Return a line for each model: requests, tokens as billed, and their cost."""
+    if not usage:
+        return "no requests yet"
+    rows = [("model", "requests", "failed", "texts", "tokens", "s a request", "cost")]
+    for each in usage:
+        per_million = price(settings, each.model)
+        rows.append(
+            (
+                each.model,
+                f"{each.requests}",
+                f"{each.failed}",
+                f"{each.texts}",
+                f"{each.tokens:,}",
+                f"{each.seconds_per_request:.2f}",
+                f"{each.tokens * per_million / 1e6:,.4f}" if per_million else "",
+            )
+        )
+    return table(rows)
 
 
 def _stats_rows(held: Stats) -> list[tuple[str, ...]]:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import signal
 import sys
+import threading
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
 
 import click
 
@@ -12,10 +17,15 @@ from ragkit.cli.failures import SOME_FAILED
 from ragkit.cli.options import setting_option
 from ragkit.cli.progress import reporter
 from ragkit.cli.session import Session, global_options
-from ragkit.cli.terminal import one_line
+from ragkit.cli.terminal import one_line, table
 from ragkit.sources import read_stream, stdin_uri
-from ragkit.types import Failure, IngestReport
+from ragkit.types import Estimate, Failure, IngestLimits, IngestReport
 
+STOPPED = {
+    "interrupted": "interrupted",
+    "max-tokens": "stopped at the limit of what may be sent",
+    "declined": "nothing was sent",
+}
 SKIPPED_SHOWN = 10  # a folder of pictures would hide the failures
 
 
@@ -26,6 +36,14 @@ SKIPPED_SHOWN = 10  # a folder of pictures would hide the failures
 @click.option(
     "--prune", is_flag=True, help="Remove documents whose files are gone, however many they are."
 )
+@click.option("--dry-run", is_flag=True, help="Say what would be done and sent; do nothing.")
+@click.option("--max-tokens", type=click.IntRange(min=1), help="Stop before more are sent.")
+@click.option(
+    "--max-cost",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Stop before more is spent, by the setting `prices`.",
+)
+@click.option("-y", "--yes", is_flag=True, help="Send however much it is, without asking.")
 @setting_option("embedder")
 @setting_option("embedding_model", metavar="MODEL")
 @setting_option("chunk_tokens", metavar="N")
@@ -40,6 +58,10 @@ def ingest(
     name: str,
     collection: str | None,
     prune: bool,
+    dry_run: bool,
+    max_tokens: int | None,
+    max_cost: float | None,
+    yes: bool,
     quiet: bool,
     **overrides: object,
 ) -> None:
@@ -49,15 +71,31 @@ def ingest(
     --name gives a name: its suffix helps to tell the format (--name notes.md).
 
     What has not changed is left as it is, what was moved is recognised, and what is gone from a
-    folder is removed. Exits with 1 where files failed; the others are in the index.
+    folder is removed. Exits with 1 where files failed; the others are in the index. Stopped by
+    Ctrl-C or a limit it keeps what is complete: run it again to continue.
     """
     if "-" in paths and len(paths) > 1:
         raise click.UsageError("- (standard input) stands alone")
     if name != "-" and "-" not in paths:
         raise click.UsageError("--name is for standard input: ragkit ingest - --name NAME")
     settings = session.settings(**overrides)
+    if dry_run:
+        with session.open(settings) as index:
+            _print_estimate(session, index.estimate(*paths, collection=collection))
+        return
+    stop = threading.Event()
+    limits = IngestLimits(
+        max_tokens=max_tokens or 0,
+        max_cost=max_cost or 0.0,
+        confirm=_confirmation(yes=yes),
+        stop=stop.is_set,
+    )
     started = time.monotonic()
-    with session.open(settings) as index, reporter(quiet=quiet or session.as_json) as on_event:
+    with (
+        session.open(settings) as index,
+        reporter(quiet=quiet, as_json=session.as_json) as on_event,
+        until_stopped(stop) as signals,
+    ):
         if "-" in paths:
             report = index.ingest_bytes(
                 read_stream(sys.stdin.buffer, max_bytes=settings.max_file_mb * 1_000_000),
@@ -67,15 +105,96 @@ def ingest(
                 on_event=on_event,
             )
         else:
-            report = index.ingest(*paths, collection=collection, prune=prune, on_event=on_event)
+            report = index.ingest(
+                *paths, collection=collection, prune=prune, limits=limits, on_event=on_event
+            )
     seconds = time.monotonic() - started
     if session.as_json:
         click.echo(render.json_text(report.to_dict()))
     else:
         _print_talk(report, paths)
         click.echo(_summary(report, seconds))
+    if report.stopped:
+        click.echo(f"ragkit: {STOPPED[report.stopped]}; run it again to continue", err=True)
+    if signals:
+        raise click.exceptions.Exit(128 + signals[0])
     if report.failed:
         raise click.exceptions.Exit(SOME_FAILED)
+
+
+@contextmanager
+def until_stopped(stop: threading.Event) -> Iterator[list[int]]:
+    """Let the first Ctrl-C or SIGTERM end the run cleanly, and the second at once.
+
+    Gives the list of the signals that came.
+    """
+    came: list[int] = []
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def note(number: int, frame: FrameType | None) -> None:
+        came.append(number)
+        stop.set()
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+    for number in before:
+        signal.signal(number, note)
+    try:
+        yield came
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _confirmation(*, yes: bool) -> Callable[[Estimate], bool] | None:
+    """Return who is asked before much is sent; None where nobody is there."""
+    if yes:
+        return lambda _estimate: True
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return None
+
+    def ask(estimate: Estimate) -> bool:
+        click.echo(_estimate_words(estimate), err=True)
+        return click.confirm("Send that?", err=True)
+
+    return ask
+
+
+def _print_estimate(session: Session, estimate: Estimate) -> None:
+    if session.as_json:
+        click.echo(render.json_text(estimate.to_dict()))
+    else:
+        click.echo(_estimate_words(estimate))
+
+
+def _estimate_words(estimate: Estimate) -> str:
+    rows = [
+        ("files", f"{estimate.files}"),
+        *((word, f"{count}") for word, count in _counts(estimate) if count),
+        ("chunks", f"{estimate.chunks}, of which {estimate.new_chunks} have to be embedded"),
+        ("tokens", f"about {estimate.tokens:,}"),
+    ]
+    if estimate.destination:
+        rows.append(("requests", f"{estimate.requests:,} to {estimate.destination}"))
+        cost = "unknown (set prices)" if estimate.cost is None else f"{estimate.cost:,.4f}"
+        rows.append(("cost", cost))
+    else:
+        rows.append(("requests", "none: nothing leaves this machine"))
+    if estimate.seconds is not None:
+        rows.append(("time", f"about {estimate.seconds:,.0f} s"))
+    rows.append(("model", estimate.model))
+    return table(rows)
+
+
+def _counts(estimate: Estimate) -> list[tuple[str, int]]:
+    return [
+        ("new", estimate.added),
+        ("changed", estimate.updated),
+        ("moved", estimate.moved),
+        ("unchanged", estimate.unchanged),
+        ("failing", estimate.failed),
+        ("to skip", estimate.skipped),
+    ]
 
 
 def _print_talk(report: IngestReport, paths: tuple[str, ...]) -> None:
@@ -94,7 +213,7 @@ def _print_talk(report: IngestReport, paths: tuple[str, ...]) -> None:
             err=True,
         )
     seen = (report.added, report.updated, report.moved, report.unchanged, report.failed)
-    if not any(seen):
+    if not any(seen) and not report.stopped:
         places = ", ".join(map(one_line, paths))
         click.echo(f"ragkit: nothing to ingest in {places}", err=True)
 

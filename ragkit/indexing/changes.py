@@ -100,7 +100,7 @@ class Changes:
     def _result(self, parsed: Future[Parsed]) -> Parsed:
         """Wait for a parser, in short steps, so that a stop is seen between them."""
         while True:
-            if self._plan.stop.is_set():
+            if self._plan.stop():
                 raise Stopped("interrupted")
             try:
                 return parsed.result(_POLL_SECONDS)
@@ -111,7 +111,7 @@ class Changes:
     def _coming(self) -> Iterator[Coming]:
         """Yield what is new or changed, and deal with what isn't."""
         for source in self._reads:
-            if self._plan.stop.is_set():
+            if self._plan.stop():
                 raise Stopped("interrupted")
             try:
                 coming = (

@@ -101,16 +101,16 @@ class EmbeddingStage(Generic[D]):
         embedder: Embedder,
         *,
         vault: Vault | None = None,
-        stop: threading.Event | None = None,
+        stop: Callable[[], bool] = lambda: False,
         before_batch: Callable[[int], None] = lambda _tokens: None,
     ) -> None:
         """Make a stage. `before_batch` is told each batch's tokens, and may raise to end it all.
 
-        Once `stop` is set, whatever waits here raises Stopped.
+        Once `stop` says so, whatever waits here raises Stopped.
         """
         self._embedder = embedder
         self._vault = vault
-        self._stop = stop or threading.Event()
+        self._stop = stop
         self._before_batch = before_batch
         self._in_flight = max(1, getattr(embedder, "in_flight", IN_FLIGHT))
         self._batches: queue.SimpleQueue[_Batch | None] = queue.SimpleQueue()
@@ -241,7 +241,7 @@ class EmbeddingStage(Generic[D]):
 
     def _wait(self) -> None:
         """Take one reply, waiting in short steps, so that a stop is seen between them."""
-        while not self._stop.is_set():
+        while not self._stop():
             with suppress(queue.Empty):
                 self._take(self._replies.get(timeout=POLL_SECONDS))
                 return

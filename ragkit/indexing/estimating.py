@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
 
-from ragkit import vectors
+from ragkit import sources, vectors
 from ragkit.cache import cache_key
 from ragkit.indexing.changes import Changes
 from ragkit.indexing.embedding import BATCH_TEXTS, BATCH_TOKENS, IN_FLIGHT
@@ -21,6 +22,19 @@ from ragkit.types import Estimate, ModelUsage
 
 
 def estimate(
+    store: SqliteStore,
+    embedder: Embedder,
+    paths: Sequence[Path],
+    plan: Ingest,
+    *,
+    others: Sequence[Source] = (),
+) -> Estimate:
+    """Say what an ingest of these paths and sources would do. Raises DocumentError as it does."""
+    files = {file.uri: file for path in paths for file in sources.walk(path).files}
+    return estimate_reads(store, embedder, [*files.values(), *others], plan)
+
+
+def estimate_reads(
     store: SqliteStore,
     embedder: Embedder,
     reads: Sequence[SourceFile | Source],

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from ragkit import sources
+from ragkit.errors import ConfigError
 from ragkit.indexing.embedding import Vault
 from ragkit.parsing import ParseOptions
-from ragkit.types import Estimate, Fingerprint, IngestEvent
+from ragkit.types import Estimate, Fingerprint, IngestEvent, IngestLimits
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +21,7 @@ class Ingest:
     this machine. `parse_workers` is how many processes parse files; with 0 they are parsed in this
     one. `max_tokens` ends the run cleanly before more (estimated) tokens are sent; 0 is no limit.
     `confirm` is asked once before anything is sent if more than `confirm_tokens` would be.
-    `price` is in money per million tokens. `stop`, once set, ends the run within a second.
+    `price` is in money per million tokens. Once `stop` says so the run ends within a second.
     """
 
     fingerprint: Fingerprint
@@ -35,7 +35,20 @@ class Ingest:
     vault: Vault | None = None
     max_tokens: int = 0
     confirm_tokens: int = 0
-    confirm: Callable[[Estimate], bool] = lambda _estimate: True
+    confirm: Callable[[Estimate], bool] | None = None
     price: float = 0.0
-    stop: threading.Event = field(default_factory=threading.Event)
+    stop: Callable[[], bool] = lambda: False
     on_event: Callable[[IngestEvent], None] = lambda _event: None
+
+
+def tokens_allowed(limits: IngestLimits, price: float) -> int:
+    """Return the most tokens to send, 0 for no limit. ConfigError for a cost without a price."""
+    if not limits.max_cost:
+        return limits.max_tokens
+    if not price:
+        raise ConfigError(
+            "a largest cost is given, but no price of this model",
+            hint='configure it, for a million tokens: prices = "model=0.02"',
+        )
+    affordable = int(limits.max_cost / price * 1e6)
+    return min(limits.max_tokens or affordable, affordable)

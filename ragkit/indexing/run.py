@@ -14,17 +14,17 @@ from pathlib import Path
 
 from ragkit import sources, vectors
 from ragkit.cache import cache_key
-from ragkit.errors import DocumentError, ProviderError
+from ragkit.errors import ConfigError, DocumentError, ProviderError
 from ragkit.indexing.changes import Changes, Prepared, is_known, vanished
 from ragkit.indexing.embedding import Embedded, EmbeddingStage, Stopped, Text
-from ragkit.indexing.estimating import estimate
+from ragkit.indexing.estimating import estimate_reads
 from ragkit.indexing.plan import Ingest
 from ragkit.indexing.reading import Source
 from ragkit.indexing.tally import Tally
 from ragkit.ports import Embedder
 from ragkit.sources import SourceFile
 from ragkit.store import SqliteStore
-from ragkit.types import IngestReport, RequestRecord, Usage
+from ragkit.types import Estimate, IngestReport, RequestRecord, Usage
 
 # More vanished documents than this, and more than half of a folder's, are not removed unasked.
 _PRUNE_FLOOR = 20
@@ -176,14 +176,25 @@ class _Run:
         plan = self._plan
         count, tokens = self._guess()
         if plan.confirm_tokens and tokens > plan.confirm_tokens / 2:
-            exact = estimate(self._store, self._embedder, self._reads, plan)
-            if exact.tokens > plan.confirm_tokens and not plan.confirm(exact):
-                raise Stopped("declined")
-            count, tokens = exact.files, exact.tokens
+            exact = estimate_reads(self._store, self._embedder, self._reads, plan)
+            if exact.tokens > plan.confirm_tokens:
+                self._confirm(exact)
+            count, tokens = exact.added + exact.updated, exact.tokens
         self._tally.notice(
             f"the text of {count} files, about {tokens:,} tokens, goes to"
             f" {plan.destination} to be embedded with {self._embedder.name}"
         )
+
+    def _confirm(self, exact: Estimate) -> None:
+        if self._plan.confirm is None:
+            raise ConfigError(
+                f"this would send about {exact.tokens:,} tokens to {exact.destination}, more than"
+                f" confirm_tokens ({self._plan.confirm_tokens:,})",
+                hint="look at it with --dry-run; allow it with --yes or a higher confirm_tokens",
+                code="unconfirmed",
+            )
+        if not self._plan.confirm(exact):
+            raise Stopped("declined")
 
     def _guess(self) -> tuple[int, int]:
         """Return how many sources have changed, and about how many tokens they hold, unread."""

@@ -74,10 +74,7 @@ def _is_whole(value: object) -> bool:
 
 
 def _matrix(values: Sequence[object]) -> NDArray[np.float64]:
-    """Read vectors: lists of numbers, or the base64 of little-endian float32, as OpenAI's SDK asks.
-
-    All at once: a row at a time takes twice as long.
-    """
+    """Read lists of numbers, or the base64 of little-endian float32, as OpenAI's SDK asks for."""
     if all(isinstance(value, list) for value in values):
         return _numbers(values)
     if all(isinstance(value, str) for value in values):

@@ -11,7 +11,6 @@ import logging
 import random as random_numbers
 import re
 import socket
-import ssl
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
@@ -25,18 +24,14 @@ import httpx
 
 from ragkit.errors import (
     BadProviderResponse,
-    ConfigError,
     ProviderError,
     ProviderTimeout,
-    ProviderUnavailable,
 )
 from ragkit.providers.address import (
     Auth,
     auth_header,
     check_address,
     check_key,
-    host_and_port,
-    is_this_machine,
 )
 from ragkit.providers.failures import (
     MAX_RETRY_AFTER_SECONDS,
@@ -60,14 +55,13 @@ from ragkit.providers.retries import (
 )
 from ragkit.providers.sse import BYTE_ORDER_MARK, Event, read_events
 from ragkit.providers.throttle import TOLD_SECONDS, Throttle, Turn
+from ragkit.providers.transport import mapped, new_client
 from ragkit.providers.watchdog import Patience, Watchdog
 
 T = TypeVar("T")
 
 MAX_RESPONSE_BYTES = 64 * 1024 * 1024  # 128 vectors of 4,096 numbers as text are some 11 MB
 ERROR_BODY_BYTES = 64 * 1024
-# Connections to one host, and as many are kept: more than the setting `concurrency` allows.
-MAX_CONNECTIONS = 100
 _HEADERS = {
     "user-agent": "ragkit",
     "accept-encoding": "gzip",
@@ -153,7 +147,7 @@ class HttpClient:
         self._clock = clock
         self._wall_clock = wall_clock
         self._random = random
-        self._client = _new_client(self.base_url, {**_HEADERS, **auth_header(api_key, auth)})
+        self._client = new_client(self.base_url, {**_HEADERS, **auth_header(api_key, auth)})
 
     def __repr__(self) -> str:
         return f"HttpClient({self.base_url!r})"
@@ -374,7 +368,7 @@ class HttpClient:
         try:
             response = self._client.send(request, stream=True)
         except httpx.HTTPError as exc:
-            raise self._mapped(exc, call) from exc
+            raise mapped(exc, call, self._secret) from exc
         with closing(response):
             yield response
 
@@ -393,7 +387,7 @@ class HttpClient:
                     raise BadProviderResponse(f"{call.where} answered more than {megabytes} MB")
                 yield chunk
         except httpx.HTTPError as exc:
-            raise (late if watchdog.fired else self._mapped(exc, call)) from exc
+            raise (late if watchdog.fired else mapped(exc, call, self._secret)) from exc
         if watchdog.fired:  # a body without a stated length just ends
             raise late
 
@@ -418,75 +412,6 @@ class HttpClient:
             f"{call.where} answered something that is not a JSON object: {reply.text[:200]}",
             hint="check the base URL, and whether a proxy or a log-in page is in between",
         )
-
-    def _mapped(self, exc: httpx.HTTPError, call: Call) -> ProviderError:
-        """Turn an exception of httpx into ours."""
-        address = host_and_port(call.url)
-        causes = list(_causes(exc))
-        said = self._secret.scrub(str(exc)) or type(exc).__name__
-        if isinstance(exc, httpx.TimeoutException):
-            return ProviderTimeout(f"{call.where}: no answer in time ({_kind_of(exc)} time-out)")
-        if isinstance(exc, httpx.ProxyError):
-            return ProviderUnavailable(
-                f"{call.where}: the proxy failed: {said}", hint="check HTTP_PROXY and HTTPS_PROXY"
-            )
-        if any(isinstance(cause, socket.gaierror) for cause in causes):
-            return ProviderUnavailable(
-                f"the name of {address} can't be resolved: {said}",
-                hint="check the base URL and the network",
-            )
-        if any(_is_lasting_tls_error(cause) for cause in causes):
-            return ProviderError(
-                f"no secure connection to {address}: {said}",
-                hint="check the base URL; for a certificate of your own set SSL_CERT_FILE",
-                code=ProviderUnavailable.code,
-            )
-        if isinstance(exc, httpx.ConnectError):
-            return ProviderUnavailable(
-                f"can't connect to {address}: {said}",
-                hint="check the base URL, and that the server runs",
-            )
-        if isinstance(exc, httpx.UnsupportedProtocol | httpx.LocalProtocolError):
-            return ProviderError(f"{call.where}: {said}")
-        return ProviderUnavailable(f"{call.where}: the connection broke: {said}")
-
-
-def _new_client(base_url: str, headers: dict[str, str]) -> httpx.Client:
-    # For plain http an empty context, which trusts nobody: loading the system's takes 0.1 s.
-    is_encrypted = base_url.startswith("https:")
-    try:
-        httpx.URL(base_url)
-        context = (
-            httpx.create_ssl_context() if is_encrypted else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        )
-        return httpx.Client(
-            headers=headers,
-            verify=context,
-            follow_redirects=False,
-            limits=httpx.Limits(
-                max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS
-            ),
-            trust_env=not is_this_machine(base_url),
-        )
-    except (ImportError, ValueError, OSError, httpx.InvalidURL) as exc:
-        raise ConfigError(
-            f"{base_url} can't be used, or the environment's network settings can't: {exc}",
-            hint="check HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and SSL_CERT_FILE",
-        ) from exc
-
-
-def tls_context() -> ssl.SSLContext:
-    """Return what certificates are checked with: SSL_CERT_FILE, else the usual authorities.
-
-    Raises ConfigError.
-    """
-    try:
-        return httpx.create_ssl_context()
-    except (ValueError, OSError) as exc:
-        raise ConfigError(
-            f"the certificate authorities can't be read: {exc}",
-            hint="check SSL_CERT_FILE and SSL_CERT_DIR",
-        ) from exc
 
 
 def _socket_of(response: httpx.Response) -> socket.socket | None:
@@ -535,27 +460,3 @@ def _events(chunks: Iterator[bytes], call: Call) -> Iterator[Event]:
         yield Event(b"".join(chain([start], chunks)).decode("utf-8", errors="replace"))
     else:
         yield from read_events(chain([start], chunks))
-
-
-def _kind_of(exc: httpx.TimeoutException) -> str:
-    kinds = {
-        httpx.ConnectTimeout: "connect",
-        httpx.WriteTimeout: "write",
-        httpx.PoolTimeout: "pool",
-    }
-    return kinds.get(type(exc), "read")
-
-
-def _causes(exc: BaseException) -> Iterator[BaseException]:
-    """Yield an exception and all that it was raised from."""
-    current: BaseException | None = exc
-    while current is not None:
-        yield current
-        current = current.__cause__ or current.__context__
-
-
-def _is_lasting_tls_error(exc: BaseException) -> bool:
-    """Whether a certificate or protocol is wrong, and not just a connection broken."""
-    return isinstance(exc, ssl.SSLError) and not isinstance(
-        exc, ssl.SSLEOFError | ssl.SSLZeroReturnError
-    )

@@ -99,6 +99,7 @@ class Turn:
     tokens: int
     run: int
     era: int = 0
+    sent: int = 0
 
     def amount(self, counted: Counted) -> int:
         return 1 if counted == "requests" else self.tokens
@@ -106,11 +107,15 @@ class Turn:
 
 @dataclass(slots=True)
 class _Budget:
-    """What an endpoint said is left, less what was sent since, and when that is void."""
+    """What an endpoint said is left, less what was sent since, and when that is void.
+
+    `sent` is the place of the request that it answered in the order of sending.
+    """
 
     counted: Counted
     left: float
     until: float
+    sent: int
 
 
 def _wait_on(condition: threading.Condition, seconds: float | None) -> None:
@@ -143,6 +148,7 @@ class Throttle:
         self._wait = wait
         self._changed = threading.Condition()
         self._numbers = count()
+        self._sent = count()
         self._queue: list[Turn] = []
         self._in_flight: list[Turn] = []
         self._ceiling = most
@@ -309,6 +315,7 @@ class Throttle:
         self._queue.remove(turn)
         self._in_flight.append(turn)
         turn.era = self._era
+        turn.sent = next(self._sent)
         for counted, pace in self._paces.items():
             pace.take(turn.amount(counted), now=now)
         for name, budget in list(self._budgets.items()):
@@ -319,5 +326,9 @@ class Throttle:
 
     def _budget(self, allowance: Allowance, turn: Turn) -> _Budget:
         others = sum(each.amount(allowance.counted) for each in self._in_flight if each is not turn)
+        left = allowance.left - others
         until = self._clock() + allowance.seconds
-        return _Budget(allowance.counted, allowance.left - others, until)
+        known = self._budgets.get(allowance.name)
+        if known and known.sent > turn.sent:  # replies overtake one another: this one is old news
+            return _Budget(known.counted, min(left, known.left), known.until, known.sent)
+        return _Budget(allowance.counted, left, until, turn.sent)

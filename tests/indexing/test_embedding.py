@@ -193,7 +193,7 @@ def test_a_stop_is_seen_within_a_moment() -> None:
     """Though the embedder gives no reply."""
     stop = threading.Event()
     model = Model(batch_texts=1, meanwhile=lambda _texts: time.sleep(30))
-    stage: EmbeddingStage[str] = EmbeddingStage(model, stop=stop)
+    stage: EmbeddingStage[str] = EmbeddingStage(model, stop=stop.is_set)
     stage.add("a", texts("1"), {})
     threading.Timer(0.2, stop.set).start()
     started = time.monotonic()

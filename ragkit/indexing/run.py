@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ragkit import chunking, sources, vectors
-from ragkit.errors import BadProviderResponse, DocumentError, SkippedDocument
+from ragkit.errors import BadProviderResponse, DocumentError, ParseError, SkippedDocument
 from ragkit.indexing.reading import Incoming, Source, parse_ahead
-from ragkit.parsing import Parsed, ParseOptions, parse
+from ragkit.parsing import Parsed, ParseOptions, parse_guarded
 from ragkit.parsing.pool import ParserPool
 from ragkit.ports import Embedder
 from ragkit.prompts import fill_document
@@ -46,6 +46,8 @@ _GROUP_CHUNKS = 96
 _RACY_NS = 2_000_000_000
 # More vanished documents than this, and more than half of a folder's, are not removed unasked.
 _PRUNE_FLOOR = 20
+# What a file may have become that has no text any more.
+_NOTHING_TO_READ = frozenset({"empty", "binary", "unsupported"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,11 +132,11 @@ def ingest(
     One bad document is a `Failure` in the report. Raises DocumentError for a path that doesn't
     exist, IndexStateError and ProviderError; what was written before stays.
     """
-    walks = [sources.walk(path) for path in paths]
+    walks = list({walk.root_uri: walk for walk in map(sources.walk, paths)}.values())
+    others = list({source.uri: source for source in others}.values())
     tally = _Tally()
-    for walk in walks:
-        for left_out in walk.skipped:
-            (tally.failed if left_out.code == "unreadable" else tally.skipped).append(left_out)
+    for left_out in {each.uri: each for walk in walks for each in walk.skipped}.values():
+        (tally.failed if left_out.code == "unreadable" else tally.skipped).append(left_out)
     files = {file.uri: file for walk in walks for file in walk.files}
     if not files and not others and not store.exists():
         return tally.report()  # nothing to make an index of
@@ -191,14 +193,18 @@ class _Run:
                 data, uri, name = coming.data, coming.uri, coming.name
                 if parsers:
                     return parsers.parse(data, uri=uri, name=name)
-                return parse(data, uri=uri, name=name, options=plan.parse_options)
+                return parse_guarded(data, uri=uri, name=name, options=plan.parse_options)
 
             threads = max(1, plan.parse_workers)
-            for coming, parsed in parse_ahead(self._coming(), read, threads=threads):
-                try:
-                    yield self._prepared(coming, parsed.result())
-                except DocumentError as exc:
-                    self._leave_out(exc)
+            with closing(parse_ahead(self._coming(), read, threads=threads)) as results:
+                for coming, parsed in results:
+                    try:
+                        yield self._prepared(coming, parsed.result())
+                    except DocumentError as exc:
+                        self._leave_out(exc)
+                    except MemoryError:
+                        message = "reading the file takes more memory than there is"
+                        self._leave_out(ParseError(coming.uri, message, code="too-large"))
 
     def _coming(self) -> Iterator[_Coming]:
         """Yield what is new or changed, and deal with what isn't."""
@@ -276,7 +282,13 @@ class _Run:
         return None
 
     def _moved(self, known: Known, file: SourceFile, mtime_ns: int) -> None:
-        self._store.rename(known.id, file.uri, size_bytes=file.size, mtime_ns=mtime_ns)
+        self._store.rename(
+            known.id,
+            file.uri,
+            size_bytes=file.size,
+            mtime_ns=mtime_ns,
+            collection=self._collection(known),
+        )
         self._tally.moved.append(Move(known.uri, file.uri))
         self._known.pop(known.uri)
 
@@ -409,12 +421,23 @@ class _Run:
             )
             return
         for known in gone:
-            self._store.remove(known.id)
-            self._tally.removed.append(known.uri)
+            self._remove(known)
+
+    def _remove(self, known: Known) -> None:
+        self._store.remove(known.id)
+        self._known.pop(known.uri)
+        self._tally.removed.append(known.uri)
 
     # --- bookkeeping ---------------------------------------------------------------------------
 
     def _leave_out(self, error: DocumentError) -> None:
+        """Count a source that gives no document.
+
+        One that was a document, and holds nothing to read now, must not answer with its old text.
+        """
+        known = self._known.get(error.uri)
+        if known and isinstance(error, SkippedDocument) and error.code in _NOTHING_TO_READ:
+            self._remove(known)
         message = f"{error} ({error.hint})" if error.hint else str(error)
         failure = Failure(error.uri, error.code, message)
         is_skip = isinstance(error, SkippedDocument)
@@ -438,10 +461,15 @@ def _by_content(documents: Iterable[Known]) -> dict[str, list[Known]]:
 
 def _vanished(uri: str) -> bool:
     """Whether a file is known to be gone; one that can't be looked at is not."""
-    try:
-        return uri.startswith("file:") and not sources.path_of(uri).exists()
-    except OSError:
+    if not uri.startswith("file:"):
         return False
+    try:
+        sources.path_of(uri).stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except (OSError, ValueError):
+        return False
+    return False
 
 
 def _bytes_a_token(file: SourceFile) -> int:

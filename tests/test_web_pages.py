@@ -16,7 +16,6 @@ from ragkit.store import SqliteStore
 from ragkit.testing import HashEmbedder
 from tests.pdfs import column, make_pdf
 
-
 GERMAN = "Die Fähre fährt über die Förde, und die Gäste grüßen von der Höhe herüber."
 
 

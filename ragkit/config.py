@@ -137,19 +137,28 @@ class Settings:
         "Whether files are parsed in limited processes without keys (process), or in ragkit's own.",
     )
     parse_workers: int = _key(
-        0, "How many files are parsed at a time; 0 means one a core, 8 at most.", minimum=0
+        0,
+        "How many files are parsed at a time; 0 means one a core, 8 at most.",
+        minimum=0,
+        maximum=256,
     )
     parse_seconds: float = _key(
         20.0,
         "The processor time that one file may take, in seconds; each megabyte adds one.",
         minimum=1,
+        maximum=86_400,
     )
     parse_memory_mb: int = _key(
-        1024, "The address space of a parser process, in megabytes.", minimum=256
+        1024, "The address space of a parser process, in megabytes.", minimum=256, maximum=1_000_000
     )
-    max_file_mb: int = _key(100, "The largest file that is read, in megabytes.", minimum=1)
+    max_file_mb: int = _key(
+        100, "The largest file that is read, in megabytes.", minimum=1, maximum=100_000
+    )
     max_text_mb: int = _key(
-        100, "The most text that is taken out of a file, in million characters.", minimum=1
+        100,
+        "The most text that is taken out of a file, in million characters.",
+        minimum=1,
+        maximum=10_000,
     )
     keep_page_headers: bool = _key(
         False, "Whether headers and footers that repeat on most pages of a PDF stay in its text."

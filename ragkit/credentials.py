@@ -15,6 +15,8 @@ from urllib.parse import urlsplit
 from ragkit.config import DEFAULT_BASE_URL, KEYS, Settings, user_folder
 from ragkit.errors import ConfigError
 
+# What a folder may lower, and only the user raise.
+_LIMITS = ("parse_seconds", "parse_memory_mb", "parse_workers", "max_file_mb", "max_text_mb")
 _LOOPBACK = re.compile(r"localhost|::1|127(\.[0-9]{1,3}){3}")
 
 
@@ -118,6 +120,9 @@ def refuse_unsafe_project(settings: Settings) -> None:
     """Raise where a folder's `ragkit.toml` gives up what protects from the folder's own files."""
     for name in ("isolation", "allow_private_addresses"):
         if getattr(settings, name) != KEYS[name].default:
+            _refuse_project(settings, name, f"RAGKIT_{name.upper()}")
+    for name in _LIMITS:
+        if getattr(settings, name) > settings.own.get(name, KEYS[name].default):
             _refuse_project(settings, name, f"RAGKIT_{name.upper()}")
 
 

@@ -40,6 +40,7 @@ from ragkit.wiring import (
     Given,
     Wiring,
     new_fingerprint,
+    page_address,
     parse_options,
     parse_workers,
     web_pages,
@@ -150,7 +151,7 @@ class Index:
         The suffix of `name`, by default of the uri, helps to tell what kind of file it is. A
         document that can't be read is a Failure in the report.
         """
-        if not uri or uri.startswith("file:"):
+        if not uri or not uri.isprintable() or uri.startswith("file:"):
             raise ConfigError(
                 f"{uri!r} can't be the uri of bytes from memory",
                 hint='choose a stable one that is no file, such as "crm:contract/17"',
@@ -225,7 +226,7 @@ class Index:
 
         `reference` is an id, a uri, a path, or a path's unique end. Raises DocumentNotFound.
         """
-        info = self._store.info(self._store.find(reference))
+        info = self._store.info(self._find(reference))
         with self._store.exclusive():
             self._store.remove(info.id, exclude=exclude)
         return info
@@ -310,11 +311,11 @@ class Index:
 
         Raises DocumentNotFound where none or several could be meant.
         """
-        return self._store.get(self._store.find(reference))
+        return self._store.get(self._find(reference))
 
     def chunks(self, reference: str) -> list[Chunk]:
         """Return a document's chunks in reading order. Raises DocumentNotFound."""
-        return self._store.chunks(self._store.find(reference))
+        return self._store.chunks(self._find(reference))
 
     def stats(self) -> Stats:
         """Count what the index holds."""
@@ -327,6 +328,10 @@ class Index:
     def models(self) -> list[Model]:
         """Return the models that the configured endpoint lists. Raises ProviderError."""
         return self._parts.models()
+
+    def _find(self, reference: str) -> str:
+        """Return a document's id; a web address may be spelled in any way."""
+        return self._store.find(page_address(reference) if _URL.match(reference) else reference)
 
     def _embedder(self) -> Embedder:
         return self._parts.embedder(self._store.fingerprint())

@@ -14,6 +14,7 @@ from urllib.parse import quote, unquote_to_bytes, urlsplit
 from ragkit.errors import DocumentError, SkippedDocument
 from ragkit.types import Failure
 
+_PIECE_BYTES = 1024 * 1024
 MAX_BYTES = 100 * 1024 * 1024
 READ_BYTES = 1024 * 1024
 STDIN_NAME = "-"
@@ -139,7 +140,7 @@ def read(file: SourceFile, *, max_bytes: int = MAX_BYTES) -> bytes:
     try:
         with _opened(file) as stream:
             size = os.fstat(stream.fileno()).st_size
-            data = b"" if size > max_bytes else stream.read(max_bytes + 1)
+            data = b"" if size > max_bytes else _read_at_most(stream, max_bytes + 1)
     except FileNotFoundError as exc:
         raise SkippedDocument(file.uri, "the file is gone", code="vanished") from exc
     except OSError as exc:
@@ -176,6 +177,16 @@ def read_stream(
         message = "the input is empty"
         raise DocumentError(uri, message, hint="check what is piped in", code="empty")
     return bytes(data)
+
+
+def _read_at_most(stream: BinaryIO, most: int) -> bytes:
+    """Read piece by piece: asking for a limit at once would take its memory."""
+    pieces = []
+    left = most
+    while left and (piece := stream.read(min(left, _PIECE_BYTES))):
+        pieces.append(piece)
+        left -= len(piece)
+    return b"".join(pieces)
 
 
 def _opened(file: SourceFile) -> BinaryIO:

@@ -18,9 +18,10 @@ from ragkit import config, credentials
 from ragkit.cache import VectorCache
 from ragkit.chunking import CHUNKER
 from ragkit.config import Settings
-from ragkit.errors import ConfigError, FingerprintMismatch
+from ragkit.errors import ConfigError, DocumentError, FingerprintMismatch
 from ragkit.indexing import Loaded, Source, Vault
-from ragkit.parsing import ParseOptions
+from ragkit.parsing import ParseOptions, media_type
+from ragkit.parsing.encoding import known_codec
 from ragkit.ports import ChatModel, Embedder, Reranker, WordMatcher
 from ragkit.prompts import embedding_template
 from ragkit.providers.local import MiniLM
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from ragkit.types import WebPage
 
 MAX_PARSE_WORKERS = 8  # more processes than that wait for the embedder anyhow
+_TEXT_KINDS = ("text/", "application/json", "application/x-ndjson", "application/xml")
 BYTE_ORDER_MARKS = (BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE)
 
 # What a fingerprint holds, and the setting that asks for it.
@@ -302,13 +304,32 @@ def web_pages(urls: Sequence[str], settings: Settings) -> list[Source]:
     return [Source(page_uri(url), partial(load, url)) for url in urls]
 
 
+def page_address(url: str) -> str:
+    """Return a web page's uri; what isn't an address is returned as it is, and not found."""
+    from ragkit.providers.page_address import page_uri  # noqa: PLC0415 - as above
+
+    try:
+        return page_uri(url)
+    except DocumentError:
+        return url
+
+
 def _in_utf8(page: WebPage) -> bytes:
-    """Return a page's bytes; text in the encoding that the server named, if it can be, in UTF-8."""
-    if not page.charset or page.data.startswith(BYTE_ORDER_MARKS):
+    """Return a page's bytes; text in the encoding that the server named, if it can be, in UTF-8.
+
+    What servers say of PDFs and office files is not believed: a charset would destroy them.
+    """
+    is_text = page.content_type.startswith("text/") or page.content_type.endswith(
+        ("/json", "+json", "/xml", "+xml")
+    )
+    codec = known_codec(page.charset) if is_text and page.charset else ""
+    if not codec or not media_type(page.data, page.name).startswith(_TEXT_KINDS):
+        return page.data
+    if page.data.startswith(BYTE_ORDER_MARKS):
         return page.data
     try:
-        return page.data.decode(page.charset).encode("utf-8-sig")
-    except (LookupError, ValueError):
+        return page.data.decode(codec).encode("utf-8-sig")
+    except ValueError:
         return page.data
 
 

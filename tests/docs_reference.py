@@ -53,6 +53,7 @@ SPECIAL_CODES = {
     "excluded": "The user removed the document and wants it kept out.",
     "forbidden-address": "The page is on this machine or its network, which is not allowed.",
     "forbidden-xml": "The file declares entities, which can stand for files and addresses.",
+    "isolation": "No process to parse files in could be started.",
     "internal": "A bug of ragkit; `RAGKIT_DEBUG=1` shows where it happened.",
     "missing": "The path that was named doesn't exist.",
     "no-text": "The PDF holds pictures of text, or none. OCR helps: `ocrmypdf`.",

@@ -15,7 +15,13 @@ from ragkit.config import (
     index_path,
     resolve,
 )
-from ragkit.credentials import Secret, api_key, endpoint_configured, find_key
+from ragkit.credentials import (
+    Secret,
+    api_key,
+    endpoint_configured,
+    find_key,
+    refuse_unsafe_project,
+)
 from ragkit.errors import ConfigError
 
 KEY = "tk-0123456789abcdef"
@@ -444,3 +450,31 @@ def test_when_an_endpoint_is_configured(machine: Machine) -> None:
     assert endpoint_configured(ollama, machine.environ)
     machine.write_key(KEY)
     assert endpoint_configured(machine.settings(), machine.environ)
+
+
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ('isolation = "none"', "isolation"),
+        ("allow_private_addresses = true", "allow_private_addresses"),
+        ("parse_seconds = 1000.0", "parse_seconds"),
+        ("parse_memory_mb = 9000", "parse_memory_mb"),
+        ("max_file_mb = 9000", "max_file_mb"),
+    ],
+)
+def test_a_folder_gives_up_no_protection_of_the_user(
+    machine: Machine, line: str, name: str
+) -> None:
+    """Its file may ask for less, never for more than the user allows."""
+    machine.project_file.write_text(line)
+    with pytest.raises(ConfigError, match=name):
+        refuse_unsafe_project(machine.settings())
+    machine.environ[f"RAGKIT_{name.upper()}"] = line.partition(" = ")[2].strip('"')
+    refuse_unsafe_project(machine.settings())
+
+
+def test_a_folder_may_lower_limits(machine: Machine) -> None:
+    """That harms nobody."""
+    machine.project_file.write_text("max_file_mb = 5\nparse_seconds = 2.0")
+    refuse_unsafe_project(machine.settings())
+    assert machine.settings().max_file_mb == 5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -9,8 +10,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ragkit.errors import BadProviderResponse, DocumentError, ProviderUnavailable
+from ragkit.config import Settings
+from ragkit.errors import BadProviderResponse, ConfigError, DocumentError, ProviderUnavailable
 from ragkit.index import Index
+from ragkit.indexing.reading import Incoming, parse_ahead
+from ragkit.parsing import Parsed
 from ragkit.ports import EmbedKind
 from ragkit.store import SqliteStore
 from ragkit.testing import HashEmbedder
@@ -222,3 +226,96 @@ def test_progress_reaches_the_last_file(index: Index, docs: Path) -> None:
     progress = [event for event in events if isinstance(event, Progress)]
     assert [event.files for event in progress] == [1, 2]
     assert progress[-1].files_total == 2
+
+
+def test_a_file_that_was_emptied_answers_no_more(index: Index, docs: Path) -> None:
+    """Nor does one that has become something without text; a damaged one keeps its old version."""
+    for name in ("a.txt", "b.txt"):
+        (docs / name).write_text("The pilot boards at the outer buoy.")
+    index.ingest(docs)
+    (docs / "a.txt").write_text("")
+    (docs / "b.txt").write_bytes(bytes(range(256)) * 9)
+    report = index.ingest(docs)
+    assert names(report.removed) == ["a.txt", "b.txt"]
+    assert sorted(failure.code for failure in report.skipped) == ["binary", "empty"]
+    assert all("pilot" not in hit.chunk.text for hit in index.search("pilot", mode="lexical"))
+    assert not index.ingest(docs).removed
+
+
+def test_folders_within_each_other_are_one_walk(index: Index, docs: Path) -> None:
+    """What is gone from both is removed once, and what is left out is told once."""
+    inner = docs / "inner"
+    inner.mkdir()
+    (inner / "a.md").write_text("# A\n")
+    (inner / "b.md").write_text("# B\n")
+    index.ingest(docs)
+    (inner / "a.md").unlink()
+    (inner / "link.md").symlink_to("nowhere")
+    report = index.ingest(docs, inner, str(docs) + "/")
+    assert names(report.removed) == ["a.md"]
+    assert [failure.code for failure in report.skipped] == ["symlink"]
+
+
+def test_a_moved_file_takes_the_collection_that_is_given(index: Index, docs: Path) -> None:
+    """As those do that stayed where they were."""
+    index.ingest(docs)
+    (docs / "ferry.md").rename(docs / "boat.md")
+    index.ingest(docs, collection="sea")
+    assert {info.collection for info in index.documents()} == {"sea"}
+
+
+def test_bytes_from_a_program(index: Index, embedder: CountingEmbedder) -> None:
+    """They take the place of what had their uri, and cost nothing the second time."""
+    note = b"# Tides\n\nHigh water comes twice a day.\n"
+    assert index.ingest_bytes(note, uri="crm:tides", name="tides.md").added == ("crm:tides",)
+    asked = len(embedder.asked)
+    assert index.ingest_bytes(note, uri="crm:tides", name="tides.md").unchanged == ("crm:tides",)
+    assert len(embedder.asked) == asked
+    changed = note.replace(b"twice", b"two times")
+    assert index.ingest_bytes(changed, uri="crm:tides", name="tides.md").updated == ("crm:tides",)
+    assert "two times" in index.get("crm:tides").text
+    assert index.ingest_bytes(b"", uri="crm:tides").removed == ("crm:tides",)
+    assert index.documents() == []
+
+
+@pytest.mark.parametrize("uri", ["", "file:///etc/hosts", "a\ud800", "a\nb"])
+def test_bytes_need_a_uri_of_their_own(index: Index, uri: str) -> None:
+    """One that is no file's, and can be stored and shown."""
+    with pytest.raises(ConfigError, match="uri of bytes"):
+        index.ingest_bytes(b"text", uri=uri)
+
+
+def test_a_parser_that_fails_oddly_is_one_failure(
+    tmp_path: Path, embedder: CountingEmbedder, docs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without isolation too."""
+
+    def fail(*_: object) -> None:
+        raise LookupError("odd")
+
+    monkeypatch.setattr("ragkit.parsing.markdown.parse", fail)
+    (docs / "plain.txt").write_text("All is well.")
+    settings = Settings(isolation="none")
+    with Index(SqliteStore(tmp_path / "i.db"), embedder=embedder, settings=settings) as index:
+        report = index.ingest(docs)
+    assert names(report.added) == ["plain.txt"]
+    assert [failure.code for failure in report.failed] == ["crash", "crash"]
+
+
+def test_texts_wait_in_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A small file may hold much text: none is parsed while too much waits to be taken."""
+    monkeypatch.setattr("ragkit.indexing.reading.AHEAD_CHARACTERS", 25)
+    made: list[str] = []
+
+    def parse(coming: Incoming) -> Parsed:
+        made.append(coming.uri)
+        return Parsed(text="x" * 10, title="", media_type="text/plain")
+
+    files = [Incoming(f"u{n}", "n", b"d", "h", 1, 0) for n in range(12)]
+    results = parse_ahead(iter(files), parse, threads=2)
+    first, parsed = next(results)
+    assert (first.uri, parsed.result().text) == ("u0", "x" * 10)
+    time.sleep(0.2)
+    assert 3 <= len(made) <= 5
+    rest = [coming.uri for coming, parsed in results if parsed.result()]
+    assert rest == [f"u{n}" for n in range(1, 12)]

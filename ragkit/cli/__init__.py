@@ -133,6 +133,7 @@ def run(args: Sequence[str]) -> int:
 
 
 def _stopped(stop: BaseException) -> int:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # one is enough: the rest is to end in order
     if not isinstance(stop, Stopped):
         is_pipe = isinstance(stop, BrokenPipeError)
         stop = (

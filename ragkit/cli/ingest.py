@@ -212,7 +212,10 @@ def _print_talk(report: IngestReport, paths: tuple[str, ...]) -> None:
             " because they are so many. --prune removes them.",
             err=True,
         )
-    seen = (report.added, report.updated, report.moved, report.unchanged, report.failed)
+    seen = (
+        *(report.added, report.updated, report.moved, report.removed),
+        *(report.unchanged, report.failed),
+    )
     if not any(seen) and not report.stopped:
         places = ", ".join(map(one_line, paths))
         click.echo(f"ragkit: nothing to ingest in {places}", err=True)

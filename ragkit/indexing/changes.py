@@ -7,17 +7,17 @@ import secrets
 import time
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 from ragkit import chunking, sources
-from ragkit.errors import DocumentError, SkippedDocument
+from ragkit.errors import DocumentError, ParseError, SkippedDocument
 from ragkit.indexing.embedding import Stopped
 from ragkit.indexing.plan import Ingest
 from ragkit.indexing.reading import Incoming, Source, parse_ahead
 from ragkit.indexing.tally import Tally
-from ragkit.parsing import Parsed, parse
+from ragkit.parsing import Parsed, parse_guarded
 from ragkit.parsing.pool import ParserPool
 from ragkit.prompts import fill_document
 from ragkit.sources import SourceFile
@@ -27,6 +27,8 @@ from ragkit.types import Chunk, Document, Move
 # A file written this shortly before it was read may change again within its time stamp's grain.
 _RACY_NS = 2_000_000_000
 _POLL_SECONDS = 0.1
+# What a file may have become that has no text any more.
+_NOTHING_TO_READ = frozenset({"empty", "binary", "unsupported"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,14 +90,19 @@ class Changes:
                 data, uri, name = coming.data, coming.uri, coming.name
                 if parsers:
                     return parsers.parse(data, uri=uri, name=name)
-                return parse(data, uri=uri, name=name, options=plan.parse_options)
+                return parse_guarded(data, uri=uri, name=name, options=plan.parse_options)
 
             threads = max(1, plan.parse_workers)
-            for coming, parsed in parse_ahead(self._coming(), read, threads=threads):
-                try:
-                    yield self._prepared(coming, self._result(parsed))
-                except DocumentError as exc:
-                    self._tally.leave_out(exc, size=coming.size)
+            with closing(parse_ahead(self._coming(), read, threads=threads)) as results:
+                for coming, parsed in results:
+                    try:
+                        yield self._prepared(coming, self._result(parsed))
+                    except DocumentError as exc:
+                        self._leave_out(exc, coming.size)
+                    except MemoryError:
+                        message = "reading the file takes more memory than there is"
+                        error = ParseError(coming.uri, message, code="too-large")
+                        self._leave_out(error, coming.size)
 
     def _result(self, parsed: Future[Parsed]) -> Parsed:
         """Wait for a parser, in short steps, so that a stop is seen between them."""
@@ -118,7 +125,7 @@ class Changes:
                     self._file(source) if isinstance(source, SourceFile) else self._other(source)
                 )
             except DocumentError as exc:
-                self._tally.leave_out(exc, size=_size(source))
+                self._leave_out(exc, _size(source))
                 continue
             if coming:
                 yield coming
@@ -186,9 +193,32 @@ class Changes:
 
     def _moved(self, known: Known, file: SourceFile, mtime_ns: int) -> None:
         if not self._is_dry:
-            self._store.rename(known.id, file.uri, size_bytes=file.size, mtime_ns=mtime_ns)
+            self._store.rename(
+                known.id,
+                file.uri,
+                size_bytes=file.size,
+                mtime_ns=mtime_ns,
+                collection=self._collection(known),
+            )
         self._tally.moved.append(Move(known.uri, file.uri))
         self.known.pop(known.uri)
+
+    def remove(self, known: Known) -> None:
+        """Take a document out of the index, and of what is known."""
+        if not self._is_dry:
+            self._store.remove(known.id)
+        self.known.pop(known.uri)
+        self._tally.removed.append(known.uri)
+
+    def _leave_out(self, error: DocumentError, size: int) -> None:
+        """Count a source that gives no document.
+
+        One that was a document, and holds nothing to read now, must not answer with its old text.
+        """
+        known = self.known.get(error.uri)
+        if known and isinstance(error, SkippedDocument) and error.code in _NOTHING_TO_READ:
+            self.remove(known)
+        self._tally.leave_out(error, size=size)
 
     def _prepared(self, coming: Coming, parsed: Parsed) -> Prepared:
         document = Document(
@@ -229,10 +259,15 @@ def is_known(known: Known | None, file: SourceFile) -> bool:
 
 def vanished(uri: str) -> bool:
     """Whether a file is known to be gone; one that can't be looked at is not."""
-    try:
-        return uri.startswith("file:") and not sources.path_of(uri).exists()
-    except OSError:
+    if not uri.startswith("file:"):
         return False
+    try:
+        sources.path_of(uri).stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return True
+    except (OSError, ValueError):
+        return False
+    return False
 
 
 def _by_content(documents: Iterable[Known]) -> dict[str, list[Known]]:

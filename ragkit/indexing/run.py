@@ -47,15 +47,15 @@ def ingest(
     One bad document is a `Failure` in the report. Raises DocumentError for a path that doesn't
     exist, IndexStateError and ProviderError; what was written before stays.
     """
-    walks = [sources.walk(path) for path in paths]
+    walks = list({walk.root_uri: walk for walk in map(sources.walk, paths)}.values())
+    others = list({source.uri: source for source in others}.values())
     files = {file.uri: file for walk in walks for file in walk.files}
     reads: list[SourceFile | Source] = [*files.values(), *others]
     tally = Tally(
         plan.on_event, files_total=len(reads), bytes_total=sum(f.size for f in files.values())
     )
-    for walk in walks:
-        for left_out in walk.skipped:
-            (tally.failed if left_out.code == "unreadable" else tally.skipped).append(left_out)
+    for left_out in {each.uri: each for walk in walks for each in walk.skipped}.values():
+        (tally.failed if left_out.code == "unreadable" else tally.skipped).append(left_out)
     if not reads and not store.exists():
         return tally.report()  # nothing to make an index of
     with store.exclusive():
@@ -102,8 +102,11 @@ class _Run:
 
     def write_all(self) -> None:
         """Embed and write what has changed, small documents sharing requests."""
-        if hasattr(self._embedder, "on_request"):
-            self._embedder.on_request = self._records.append
+        embedder = self._embedder
+        if hasattr(embedder, "on_request"):
+            embedder.on_request = self._records.append
+        if hasattr(embedder, "on_wait"):
+            embedder.on_wait = self._tell_wait
         with closing(self._changes.prepared()) as documents, closing(self._stage) as stage:
             try:
                 for prepared in documents:
@@ -116,6 +119,8 @@ class _Run:
                     self._write(each)
             except (Stopped, ProviderError) as exc:
                 reason = exc.reason if isinstance(exc, Stopped) else ""
+                if reason == "interrupted" and hasattr(embedder, "cancel"):
+                    embedder.cancel()
                 for each in stage.settle(seconds=_LAST_REPLIES.get(reason, _LAST_REPLIES_ON_ERROR)):
                     self._write(each)
                 raise
@@ -159,6 +164,9 @@ class _Run:
         self._store.record_requests(records)
         for record in records:
             self._tally.usage += Usage(requests=1, embedding_tokens=record.tokens)
+
+    def _tell_wait(self, seconds: float, reason: str) -> None:
+        self._tally.notice(f"waiting {seconds:.0f} s: {reason}")
 
     # --- before anything is sent ---------------------------------------------------------------
 
@@ -227,8 +235,7 @@ class _Run:
             )
             return
         for known in gone:
-            self._store.remove(known.id)
-            self._tally.removed.append(known.uri)
+            self._changes.remove(known)
 
 
 def _bytes_a_token(file: SourceFile) -> int:

@@ -17,7 +17,7 @@ from ragkit.parsing.media import ENCRYPTED_OFFICE, media_type
 from ragkit.parsing.options import ParseOptions
 from ragkit.parsing.structure import Parsed
 
-__all__ = ["ParseOptions", "Parsed", "media_type", "parse"]
+__all__ = ["ParseOptions", "Parsed", "media_type", "parse", "parse_guarded"]
 
 # Module of ragkit.parsing by media type; what isn't here and isn't "text/..." can't be read.
 _MODULES = {
@@ -97,6 +97,28 @@ def parse(
         message = f"the file holds more than {options.text_characters:,} characters of text"
         raise ParseError(uri, message, hint="split it, or raise max_text_mb", code="too-large")
     return parsed
+
+
+def parse_guarded(
+    data: bytes,
+    *,
+    uri: str,
+    name: str,
+    options: ParseOptions = ParseOptions(),  # noqa: B008  frozen
+) -> Parsed:
+    """Do as `parse` does, and turn whatever else a parser raises into a ParseError.
+
+    MemoryError is left: whether the file or the process is too large, the caller knows.
+    """
+    try:
+        return parse(data, uri=uri, name=name, options=options)
+    except (DocumentError, MemoryError, KeyboardInterrupt, SystemExit):
+        raise
+    except RecursionError as exc:
+        raise ParseError(uri, "the file is nested too deeply", code="too-deep") from exc
+    except BaseException as exc:  # a Rust panic is a BaseException, PyO3#3918
+        message = f"the parser failed: {type(exc).__name__}: {exc}"[:500]
+        raise ParseError(uri, message, code="crash") from exc
 
 
 def _empty(uri: str) -> SkippedDocument:

@@ -99,7 +99,7 @@ def _is_damaged_utf8(data: bytes) -> bool:
 
 
 def _legacy(data: bytes, declared: str) -> Decoded:
-    if declared and (codec := _known(declared)):
+    if declared and (codec := known_codec(declared)):
         try:
             return Decoded(data.decode(codec), codec)
         except UnicodeDecodeError:
@@ -107,16 +107,32 @@ def _legacy(data: bytes, declared: str) -> Decoded:
     return _replacing(data, _guess(data))
 
 
-def _known(declared: str) -> str:
-    """Return Python's name for a declared encoding of text, or ""."""
+def known_codec(declared: str) -> str:
+    """Return Python's name for an encoding that documents are written in, "" for another.
+
+    Python has more: some take quadratic time (punycode), some run escapes. Latin-1 and ASCII are
+    read as cp1252, as browsers do.
+    """
     try:
         info = codecs.lookup(declared.strip().strip("'\"").lower())
     except (LookupError, ValueError):
         return ""
-    name = info.name
-    if name.startswith(("utf-16", "utf-32")) or not info._is_text_encoding:
-        return ""  # a declaration that can be read as ASCII isn't in UTF-16
-    return "cp1252" if name in ("iso8859-1", "ascii") else name  # as browsers read them
+    if info.name in ("iso8859-1", "ascii"):
+        return "cp1252"
+    return info.name if info.name in _CODECS else ""
+
+
+# The encodings of the web (https://encoding.spec.whatwg.org), and those of old PCs. UTF-16 is told
+# by its bytes: a declaration that can be read as ASCII isn't in it.
+_CODECS = frozenset(
+    "utf-8 utf-8-sig big5 big5hkscs euc_jis_2004 euc_jp euc_kr gb18030 gb2312 gbk hz iso2022_jp"
+    " iso2022_kr johab koi8-r koi8-t koi8-u mac-cyrillic mac-greek mac-latin2 mac-roman ptcp154"
+    " shift_jis shift_jis_2004 tis-620 cp037 cp424 cp437 cp500 cp720 cp737 cp775 cp850 cp852 cp855"
+    " cp857 cp858 cp860 cp861 cp862 cp863 cp864 cp865 cp866 cp869 cp874 cp875 cp932 cp949 cp950"
+    " cp1006 cp1026 cp1125 cp1140 cp1250 cp1251 cp1252 cp1253 cp1254 cp1255 cp1256 cp1257 cp1258"
+    " iso8859-2 iso8859-3 iso8859-4 iso8859-5 iso8859-6 iso8859-7 iso8859-8 iso8859-9 iso8859-10"
+    " iso8859-11 iso8859-13 iso8859-14 iso8859-15 iso8859-16".split()
+)
 
 
 def _guess(data: bytes) -> str:

@@ -132,13 +132,18 @@ _INTERPRETERS = {
     "lua": "text/x-lua",
 }
 _SHEBANG = re.compile(rb"#![^\r\n]*?/(?:env[ \t]+(?:-S[ \t]+)?)?([A-Za-z]+)[\d.]*(?:[ \t\r\n]|$)")
+# Comments are atomic: a run of them must not be tried in every possible way.
 _HTML = re.compile(
-    r"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.*?-->\s*)*<(?:!doctype\s+html|html|head|body|title|meta)\b",
+    r"\s*+(?:<\?xml[^>]*+>\s*+)?(?:<!--(?>.*?-->)\s*+)*+"
+    r"<(?:!doctype\s+html|html|head|body|title|meta)\b",
     re.IGNORECASE | re.DOTALL,
 )
 _MBOX = re.compile(rb"From [^\r\n]{1,200} \d{4}(?: [+-]\d{4})?\r?\n[A-Za-z-]{2,40}:")
 _MAIL = re.compile(rb"(?:Return-Path|Received|Delivered-To|MIME-Version|X-[A-Za-z-]{2,40}): ")
-_SVG = re.compile(r"\s*(?:<\?xml[^>]*>\s*)?(?:<!.*?>\s*)*<svg\b", re.IGNORECASE | re.DOTALL)
+_SVG = re.compile(
+    r"\s*+(?:<\?xml[^>]*+>\s*+)?(?:<!--(?>.*?-->)\s*+|<!(?!--)[^>]*+>\s*+)*+<svg\b",
+    re.IGNORECASE | re.DOTALL,
+)
 _CONTROLS = bytes(c for c in (*range(32), 127) if c not in b"\0\t\n\v\f\r\b\x1b\x1c\x1d\x1e\x1f")
 
 

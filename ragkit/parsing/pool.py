@@ -8,16 +8,18 @@ carrying connections over a fork), 7 ms a file where starting one takes 200 (par
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
-from contextlib import suppress
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, cast
 
-from ragkit.errors import ParseError
+from ragkit.errors import ConfigError, ParseError
 from ragkit.parsing import wire
 from ragkit.parsing.options import ParseOptions
 from ragkit.parsing.structure import Parsed
@@ -26,7 +28,6 @@ FILES_A_WORKER = 200  # then it is replaced: what libraries leak goes with it
 START_SECONDS = 60.0
 BUSY = 3.0  # a busy machine gives a process its time later: the parent's clock allows that much
 GRACE_SECONDS = 2.0
-REPLY_BYTES_A_CHARACTER = 16  # at most: a block of two characters has a span of 20 bytes
 
 # What a Python needs to start and to decode names; no key is among it.
 _PASSED_ON = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "SYSTEMROOT", "LD_LIBRARY_PATH", "TZ")
@@ -55,7 +56,7 @@ class ParserPool:
         self._files_a_worker = files_a_worker
         self._program = program
         self._free = threading.Semaphore(workers)
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()
         self._idle: list[_Worker] = []
         self._all: set[_Worker] = set()
         self._closed = False
@@ -73,7 +74,7 @@ class ParserPool:
 
     def close(self) -> None:
         """End all processes, those at work included."""
-        with self._lock:
+        with self._changed:
             self._closed = True
             workers = list(self._all)
         for worker in workers:
@@ -100,13 +101,14 @@ class ParserPool:
         sound = False
         try:
             reply = worker.ask(data, uri, name)
-            sound = True
+            sound = worker.is_alive
         finally:
             if not sound or worker.files >= self._files_a_worker:
                 self._end(worker)
             else:
-                with self._lock:
+                with self._changed:
                     self._idle.append(worker)
+                    self._changed.notify_all()
         try:
             return wire.unpack_reply(reply, uri)
         except wire.BrokenFrame as exc:
@@ -114,14 +116,22 @@ class ParserPool:
 
     def _take(self) -> tuple[_Worker, bool]:
         """Return a worker, and whether it has read nothing yet."""
-        with self._lock:
+        with self._changed:
             if self._idle:
                 return self._idle.pop(), False
-        return self._start(), True
+        try:
+            return self._start(), True
+        except OSError as exc:  # no more processes or descriptors to be had: fewer have to do
+            with self._changed:
+                while self._all and not self._idle:
+                    self._changed.wait()
+                if self._idle:
+                    return self._idle.pop(), False
+            raise _cannot_start(str(exc)) from exc
 
     def _start(self) -> _Worker:
         worker = _Worker(self._options, self._environ, self._program)
-        with self._lock:
+        with self._changed:
             self._all.add(worker)
             closed = self._closed
         if closed:
@@ -129,10 +139,11 @@ class ParserPool:
         return worker
 
     def _end(self, worker: _Worker) -> None:
-        with self._lock:
+        with self._changed:
             self._all.discard(worker)
             if worker in self._idle:
                 self._idle.remove(worker)
+            self._changed.notify_all()
         worker.end()
 
 
@@ -143,8 +154,11 @@ class _Worker:
         self._options = options
         self.files = 0
         self._is_late = False
+        if not sys.executable:
+            raise _cannot_start("the path of Python is not known")
         package = str(Path(__file__).parents[2])
-        # In a session of its own, so that Ctrl-C in a terminal reaches the parent alone.
+        # In a session of its own: Ctrl-C in a terminal reaches the parent alone, and whatever the
+        # process starts can be ended with it.
         self._process = subprocess.Popen(  # noqa: S603  our own program
             [sys.executable, "-I", "-c", program, package],
             stdin=subprocess.PIPE,
@@ -157,54 +171,64 @@ class _Worker:
         self._replies = cast(BinaryIO, self._process.stdout)
         self._is_ready = False
 
-    def ask(self, data: bytes, uri: str, name: str) -> bytes:
+    @property
+    def is_alive(self) -> bool:
+        """Whether it may be asked again."""
+        return not self._is_late and self._process.poll() is None
+
+    def ask(self, data: bytes, uri: str, name: str) -> list[bytes]:
         """Return the reply to a job. Raises ParseError where none comes."""
         self.files += 1
+        most = self._options.text_characters
         seconds = BUSY * self._options.allowed_seconds(len(data)) + GRACE_SECONDS
         try:
             if not self._is_ready:
-                self._exchange(START_SECONDS, wire.pack_options(self._options))
+                with self._watched(START_SECONDS):
+                    wire.write_frame(self._jobs, wire.pack_options(self._options))
+                    wire.read_frame(self._replies, max_bytes=wire.MAX_FACTS_BYTES)
                 self._is_ready = True
-            return self._exchange(seconds, wire.pack_job(uri, name), data)
+            with self._watched(seconds):
+                wire.write_frame(self._jobs, wire.pack_job(uri, name))
+                wire.write_frame(self._jobs, data)
+                return wire.read_reply(self._replies, max_characters=most)
         except MemoryError as exc:
             raise ParseError(uri, "its text does not fit into memory", code="too-large") from exc
         except wire.FrameTooLong as exc:
-            message = (
-                f"the file gives more than {self._options.text_characters:,} characters of text"
-            )
+            message = f"the file gives more than {most:,} characters of text"
             raise ParseError(uri, message, code="too-large") from exc
         except (OSError, wire.BrokenFrame) as exc:
             raise self._died(uri, len(data)) from exc
 
-    def _exchange(self, seconds: float, *frames: bytes) -> bytes:
-        """Send frames and return the one that answers them, or kill the process in the end."""
-        watchdog = threading.Timer(seconds, self._kill_late)
-        watchdog.daemon = True
-        watchdog.start()
+    @contextmanager
+    def _watched(self, seconds: float) -> Iterator[None]:
+        """Kill the process if the block takes longer: whoever waits for it then sees its end."""
+        done = threading.Event()
+
+        def watch() -> None:
+            due = time.monotonic() + seconds
+            if done.wait(seconds):
+                return
+            # Woken far too late, all of us stood still: a suspended machine, a stopped job.
+            if time.monotonic() > due + GRACE_SECONDS and done.wait(seconds):
+                return
+            self._is_late = True
+            self._kill()
+
+        threading.Thread(target=watch, daemon=True).start()
         try:
-            for frame in frames:
-                wire.write_frame(self._jobs, frame)
-            most = REPLY_BYTES_A_CHARACTER * self._options.text_characters
-            return wire.read_frame(self._replies, max_bytes=most)
+            yield
         finally:
-            watchdog.cancel()
+            done.set()
 
-    def _kill_late(self) -> None:
-        self._is_late = True
-        self._process.kill()
-
-    def _died(self, uri: str, size: int) -> ParseError:
+    def _died(self, uri: str, size: int) -> Exception:
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(GRACE_SECONDS)
         code = self._process.returncode
         if not self._is_ready:
-            message = f"no parser process could be started (exit {code})"
-            hint = "set isolation = none to read files that you trust without one"
-            return ParseError(uri, message, hint=hint, code="crash")
+            return _cannot_start(f"it ended with {code}")
         if self._is_late or code == _PROCESSOR_TIME_IS_UP:
-            message = (
-                f"reading the file takes more than {self._options.allowed_seconds(size):g} seconds"
-            )
+            most = self._options.allowed_seconds(size)
+            message = f"reading the file takes more than {most:g} seconds"
             return ParseError(uri, message, hint="raise parse_seconds", code="timeout")
         return wire.WornOut(
             uri,
@@ -213,13 +237,30 @@ class _Worker:
             code="crash",
         )
 
+    def _kill(self) -> None:
+        """End the process and all that it may have started."""
+        with suppress(ProcessLookupError, PermissionError):
+            if sys.platform == "win32":
+                self._process.kill()
+            else:
+                os.killpg(self._process.pid, signal.SIGKILL)
+
     def end(self) -> None:
-        """Kill the process and close its pipes."""
-        self._process.kill()
-        self._process.wait()
+        """End the process and close its pipes."""
+        if self._process.poll() is None:
+            self._kill()
+            self._process.wait()
         for pipe in (self._jobs, self._replies):
             with suppress(OSError):
                 pipe.close()
+
+
+def _cannot_start(reason: str) -> ConfigError:
+    return ConfigError(
+        f"no process to parse files in could be started: {reason}",
+        hint="set isolation = none (RAGKIT_ISOLATION=none) to read files that you trust without",
+        code="isolation",
+    )
 
 
 _PROCESSOR_TIME_IS_UP = -24  # killed by SIGXCPU

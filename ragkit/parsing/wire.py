@@ -1,14 +1,17 @@
 """The bytes between ragkit and its parser processes: frames, jobs, and what became of them.
 
-Everything is JSON or raw bytes: a reply may come from a process that a file has taken over, so
-nothing of it is ever executed or unpickled, and it is checked while it is read.
+Everything is JSON, numbers or raw bytes. A reply may come from a process that a file has taken
+over: nothing of it is ever executed or unpickled, and it is checked while it is read.
 """
 
 from __future__ import annotations
 
 import json
 import struct
-from typing import Any, BinaryIO, cast, get_args
+from array import array
+from collections.abc import Sequence
+from itertools import islice
+from typing import Any, BinaryIO, get_args
 
 from ragkit.errors import DocumentError, ParseError, SkippedDocument, UnsupportedFormat
 from ragkit.parsing.options import ParseOptions
@@ -20,6 +23,10 @@ class WornOut(ParseError):
     """A parser process died or ran out of memory: of this file, or of those before it."""
 
 
+MAX_FACTS_BYTES = 64_000_000  # titles, metadata and warnings
+MAX_PLACES = 20_000_000  # pages, headings and blocks of a file
+_PLACES_FREE = 100_000  # pages may hold no text at all
+_PLACE_BYTES = 24
 _LENGTH = struct.Struct(">Q")
 _KINDS: tuple[BlockKind, ...] = get_args(BlockKind)
 _ERRORS: dict[str, type[DocumentError]] = {
@@ -72,68 +79,116 @@ def unpack_options(payload: bytes) -> ParseOptions:
     return ParseOptions(**json.loads(payload))
 
 
-def pack_parsed(parsed: Parsed) -> bytes:
-    places = [
-        [[p.number, p.span.start, p.span.end] for p in parsed.pages],
-        [[h.level, h.title, h.span.start, h.span.end] for h in parsed.headings],
-        [[_KINDS.index(b.kind), b.span.start, b.span.end] for b in parsed.blocks],
-    ]
-    facts = [parsed.title, parsed.media_type, dict(parsed.metadata), list(parsed.warnings)]
-    return json.dumps(["parsed", parsed.text, facts, places], ensure_ascii=False).encode()
+def pack_parsed(parsed: Parsed) -> list[bytes]:
+    """Return a text and its structure as frames: the facts, the text, and all places."""
+    facts = {
+        "title": parsed.title,
+        "media_type": parsed.media_type,
+        "metadata": dict(parsed.metadata),
+        "warnings": list(parsed.warnings),
+        "headings": [heading.title for heading in parsed.headings],
+        "counts": [len(parsed.pages), len(parsed.headings), len(parsed.blocks)],
+    }
+    places = array("q")
+    for page in parsed.pages:
+        places.extend((page.number, page.span.start, page.span.end))
+    for heading in parsed.headings:
+        places.extend((heading.level, heading.span.start, heading.span.end))
+    for block in parsed.blocks:
+        places.extend((_KINDS.index(block.kind), block.span.start, block.span.end))
+    return [json.dumps({"parsed": facts}).encode(), parsed.text.encode(), places.tobytes()]
 
 
-def pack_error(error: DocumentError) -> bytes:
+def pack_error(error: DocumentError) -> list[bytes]:
     known = type(error).__name__
-    return json.dumps(
-        [
-            "error",
-            known if known in _ERRORS else "ParseError",
-            str(error).encode(errors="replace").decode(),
-            error.hint,
-            error.code,
-        ]
-    ).encode()
+    facts = {
+        "kind": known if known in _ERRORS else "ParseError",
+        "message": str(error),
+        "hint": error.hint,
+        "code": error.code,
+    }
+    return [json.dumps({"error": facts}).encode()]
 
 
-def unpack_reply(payload: bytes, uri: str) -> Parsed:
+def read_reply(stream: BinaryIO, *, max_characters: int) -> list[bytes]:
+    """Return the frames of a reply. Raises BrokenFrame, and FrameTooLong for more than allowed."""
+    head = read_frame(stream, max_bytes=MAX_FACTS_BYTES)
+    if not head.startswith(b'{"parsed"'):
+        return [head]
+    text = read_frame(stream, max_bytes=4 * max_characters)
+    most_places = min(len(text), MAX_PLACES) + _PLACES_FREE
+    return [head, text, read_frame(stream, max_bytes=_PLACE_BYTES * most_places)]
+
+
+def unpack_reply(frames: Sequence[bytes], uri: str) -> Parsed:
     """Return what a parser process found, or raise the DocumentError that it met.
 
     Raises BrokenFrame for a reply that makes no sense.
     """
     try:
-        reply = json.loads(payload)
-        if reply[0] == "parsed":
-            return _parsed(reply)
-        _, kind, message, hint, code = map(str, reply)
-        error = _ERRORS[kind](uri, message, hint=hint, code=code)
-    except (ValueError, TypeError, LookupError) as exc:
-        raise BrokenFrame(f"the reply can't be read: {exc}") from exc
+        reply = json.loads(frames[0])
+        if "parsed" in reply:
+            return _parsed(reply["parsed"], *frames[1:])
+        facts = reply["error"]
+        error = _ERRORS[facts["kind"]](
+            uri, _text(facts["message"]), hint=_text(facts["hint"]), code=_text(facts["code"])
+        )
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as exc:
+        raise BrokenFrame(f"the reply can't be read: {type(exc).__name__}: {exc}") from exc
     raise error
 
 
-def _parsed(reply: list[Any]) -> Parsed:
-    _, text, (title, media_type, metadata, warnings), (pages, headings, blocks) = reply
-    size = len(text)
+def _parsed(facts: dict[str, Any], text_bytes: bytes, place_bytes: bytes) -> Parsed:
+    text = _text(text_bytes.decode())
+    places = array("q")
+    places.frombytes(place_bytes)
+    counts = [_whole(count) for count in facts["counts"]]
+    if len(counts) != 3 or min(counts) < 0 or 3 * sum(counts) != len(places):
+        raise ValueError("the places don't fit their counts")
+    rows = iter(
+        (places[at], _span(places[at + 1], places[at + 2], len(text)))
+        for at in range(0, len(places), 3)
+    )
+    pages, headings, blocks = (list(islice(rows, count)) for count in counts)
+    titles = [_text(title) for title in facts["headings"]]
     return Parsed(
-        text=_text(text),
-        title=_text(title),
-        media_type=_text(media_type),
-        metadata={_text(name): _text(value) for name, value in metadata.items()},
-        pages=tuple(Page(int(n), _span(a, b, size)) for n, a, b in pages),
-        headings=tuple(Heading(int(n), _text(t), _span(a, b, size)) for n, t, a, b in headings),
-        blocks=tuple(Block(_KINDS[kind], _span(a, b, size)) for kind, a, b in blocks),
-        warnings=tuple(_text(warning) for warning in warnings),
+        text=text,
+        title=_text(facts["title"]),
+        media_type=_text(facts["media_type"]),
+        metadata={_text(name): _text(value) for name, value in facts["metadata"].items()},
+        pages=tuple(Page(number, span) for number, span in pages),
+        headings=tuple(
+            Heading(level, title, span)
+            for (level, span), title in zip(headings, titles, strict=True)
+        ),
+        blocks=tuple(Block(_kind(number), span) for number, span in blocks),
+        warnings=tuple(_text(warning) for warning in facts["warnings"]),
     )
 
 
 def _text(value: object) -> str:
+    """Return a text if it is one that can be stored: no half characters, no NUL."""
     if not isinstance(value, str):
         raise TypeError(f"{type(value).__name__} in place of a text")
+    if "\0" in value:
+        raise ValueError("a NUL in a text")
+    value.encode()
     return value
 
 
-def _span(start: object, end: object, size: int) -> Span:
-    first, last = cast(int, start), cast(int, end)
-    if not 0 <= first <= last <= size:
+def _whole(value: object) -> int:
+    if type(value) is not int:
+        raise TypeError(f"{type(value).__name__} in place of a number")
+    return value
+
+
+def _kind(number: int) -> BlockKind:
+    if not 0 <= number < len(_KINDS):
+        raise ValueError("a block of no known kind")
+    return _KINDS[number]
+
+
+def _span(start: int, end: int, size: int) -> Span:
+    if not 0 <= start <= end <= size:
         raise ValueError("a span outside the text")
-    return Span(first, last)
+    return Span(start, end)

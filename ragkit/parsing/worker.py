@@ -11,8 +11,8 @@ import sys
 from contextlib import suppress
 from typing import BinaryIO
 
-from ragkit.errors import DocumentError, ParseError
-from ragkit.parsing import parse
+from ragkit.errors import DocumentError
+from ragkit.parsing import parse_guarded
 from ragkit.parsing.options import ParseOptions
 from ragkit.parsing.wire import (
     WornOut,
@@ -46,24 +46,19 @@ def main() -> None:
         except EOFError:
             return
         _limit_time(options.allowed_seconds(len(data)))
-        write_frame(replies, reply(data, uri, name, options))
+        for frame in reply(data, uri, name, options):
+            write_frame(replies, frame)
         del data
 
 
-def reply(data: bytes, uri: str, name: str, options: ParseOptions) -> bytes:
-    """Return what became of one job as a frame's payload. Never raises."""
+def reply(data: bytes, uri: str, name: str, options: ParseOptions) -> list[bytes]:
+    """Return what became of one job as frames. Never raises."""
     try:
-        packed = pack_parsed(parse(data, uri=uri, name=name, options=options))
+        return pack_parsed(parse_guarded(data, uri=uri, name=name, options=options))
     except DocumentError as exc:
         return pack_error(exc)
     except MemoryError:
         return pack_error(_out_of_memory(uri, options))
-    except RecursionError:
-        return pack_error(ParseError(uri, "the file is nested too deeply", code="too-deep"))
-    except BaseException as exc:  # noqa: BLE001  a Rust panic is a BaseException, PyO3#3918
-        message = f"the parser failed: {type(exc).__name__}: {exc}"
-        return pack_error(ParseError(uri, message[:500], code="crash"))
-    return packed
 
 
 def _out_of_memory(uri: str, options: ParseOptions) -> WornOut:

@@ -76,7 +76,12 @@ class Node:
     name: str
     attributes: Mapping[str, str]
     children: list[Node] = field(default_factory=list)
-    text: str = ""
+    pieces: list[str] = field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        """The text that stands in this element itself."""
+        return "".join(self.pieces)
 
     def all(self, name: str) -> list[Node]:
         """Return the elements of a name below this one, in document order."""
@@ -129,7 +134,7 @@ def stream(data: bytes, handler: Handler, uri: str, *, part: str = "") -> None:
     parser.CharacterDataHandler = handler.text
     try:
         parser.Parse(data, True)
-    except expat.ExpatError as exc:
+    except (expat.ExpatError, LookupError, ValueError) as exc:  # the latter of odd encodings
         raise ParseError(uri, f"the file is damaged: {place}{exc}", code="corrupt") from exc
 
 
@@ -167,4 +172,4 @@ class _Builder:
         self._open.pop()
 
     def text(self, text: str) -> None:
-        self._open[-1].text += text
+        self._open[-1].pieces.append(text)

@@ -150,14 +150,17 @@ class SqliteStore:
             )
             _update_words(connection, number, before)
 
-    def rename(self, id_: str, uri: str, *, size_bytes: int, mtime_ns: int) -> None:
+    def rename(
+        self, id_: str, uri: str, *, size_bytes: int, mtime_ns: int, collection: str
+    ) -> None:
         """Give a document another place; nothing of it is embedded again."""
         with self._change() as connection:
             number = _existing(connection, id_)
             before = set(words.of_document(connection, number))
             connection.execute(
-                "UPDATE documents SET uri = ?, size_bytes = ?, mtime_ns = ? WHERE number = ?",
-                (uri, size_bytes, mtime_ns, number),
+                "UPDATE documents SET uri = ?, size_bytes = ?, mtime_ns = ?, collection = ?"
+                " WHERE number = ?",
+                (uri, size_bytes, mtime_ns, collection, number),
             )
             _update_words(connection, number, before)
 
@@ -234,18 +237,18 @@ class SqliteStore:
         """
         with self._db.reading() as connection:
             listed = fetch(connection, "SELECT id, uri FROM documents ORDER BY uri")
-        exact = [id_ for id_, uri in listed if reference in {id_, uri}]
+        exact = [id_ for id_, uri in listed if reference in {id_, uri, unquote(uri)}]
         if exact:
             return str(exact[0])
         wanted = "/" + reference.removeprefix("./").strip("/")
-        paths = [(id_, unquote(urlsplit(uri).path)) for id_, uri in listed]
-        near = [(id_, path) for id_, path in paths if path == reference] or [
-            (id_, path) for id_, path in paths if path.endswith(wanted)
+        paths = [(id_, uri, _path(uri)) for id_, uri in listed]
+        near = [each for each in paths if each[2] == reference] or [
+            each for each in paths if each[2].endswith(wanted)
         ]
         if len(near) == 1:
             return str(near[0][0])
         if near:
-            some = ", ".join(path for _, path in near[:3])
+            some = ", ".join(uri for _, uri, _ in near[:3])
             raise DocumentNotFound(
                 reference,
                 f"{len(near)} documents end in {reference}",
@@ -369,6 +372,11 @@ def _update_words(connection: apsw.Connection, number: int, before: set[words.Wo
 def _allowed(connection: apsw.Connection, filters: Filters) -> list[int]:
     listed = fetch(connection, "SELECT number, uri, media_type, collection FROM documents")
     return filtering.allowed(filters, ((n, uri, kind, label) for n, uri, kind, label in listed))
+
+
+def _path(uri: str) -> str:
+    """Return the path that a uri names, from its first slash on; stdin:a.md is /a.md."""
+    return "/" + unquote(urlsplit(uri).path).lstrip("/")
 
 
 def _number_of(connection: apsw.Connection, id_: str) -> int | None:

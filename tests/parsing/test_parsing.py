@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -128,3 +129,11 @@ def test_importing_is_cheap() -> None:
     code = f"import sys, ragkit.parsing; print([m for m in '{heavy}'.split() if m in sys.modules])"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("line", ["<!-- c -->\n", "<!ELEMENT a (b)>\n", "<!-- <!-- -->\n", "<!\n"])
+def test_telling_a_page_takes_no_time(line: str) -> None:
+    """Many comments and declarations in a row are looked at once each."""
+    started = time.process_time()
+    assert media_type(b"<?xml version='1.0'?>\n" + line.encode() * 300 + b"<a/>", "a.xml")
+    assert time.process_time() - started < 1

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import io
+import json
 import os
 import sys
 import threading
 import time
+from array import array
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from ragkit.errors import ParseError, SkippedDocument, UnsupportedFormat
-from ragkit.parsing import parse
+from ragkit.errors import ConfigError, ParseError, SkippedDocument, UnsupportedFormat
+from ragkit.parsing import parse, wire
 from ragkit.parsing.options import ParseOptions
 from ragkit.parsing.pool import ParserPool
 
@@ -200,15 +203,83 @@ def test_more_text_than_allowed_is_refused() -> None:
         assert pool.parse(b"word " * 100, uri="file:///a.md", name="a.md")
 
 
-def test_replies_are_not_trusted(parsers: Parsers) -> None:
-    """A process that a file has taken over can't make ragkit hold more, or hang, or run code."""
-    for reply in (b"\xff" * 64, b"\0" * 7 + b"\4null", b"\0" * 7 + b"\2{}"):
-        with parsers.pool(
-            f"os.write(replies(), {reply!r})\nos._exit(0)\n".replace(
-                "replies()", "max(int(n) for n in os.listdir('/proc/self/fd') if int(n) < 10)"
-            )
-        ) as pool:
-            assert _message(pool).split(":")[0] in ("crash", "too-large")
+FACTS = {
+    "title": "t",
+    "media_type": "text/plain",
+    "metadata": {},
+    "warnings": [],
+    "headings": [],
+    "counts": [0, 0, 0],
+}
+
+
+def frames(facts: object, text: bytes = b"text", places: bytes = b"") -> list[bytes]:
+    return [json.dumps(facts).encode(), text, places]
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        [b"null"],
+        [b"{}"],
+        [b"[" * 200_000],
+        [b'{"parsed": null}', b"", b""],
+        [b'{"error": {"kind": "OSError", "message": "x", "hint": "", "code": ""}}'],
+        [b'{"error": {"kind": "ParseError", "message": 1, "hint": "", "code": ""}}'],
+        [b"\xff\xfe", b"", b""],
+        frames({"parsed": {**FACTS, "metadata": []}}),
+        frames({"parsed": {**FACTS, "metadata": {"a": 1}}}),
+        frames({"parsed": {**FACTS, "title": "\ud800"}}),
+        frames({"parsed": {**FACTS, "counts": [1.0, 0, 0]}}, places=bytes(24)),
+        frames({"parsed": {**FACTS, "counts": [0, 0, 10**9]}}),
+        frames({"parsed": {**FACTS, "counts": [0, 0, 1]}}, places=array("q", [0, 0, 9]).tobytes()),
+        frames({"parsed": {**FACTS, "counts": [0, 0, 1]}}, places=array("q", [99, 0, 1]).tobytes()),
+        frames({"parsed": {**FACTS, "counts": [0, 1, 0]}}, places=array("q", [1, 0, 1]).tobytes()),
+        frames({"parsed": FACTS}, text=b"a\0b"),
+        frames({"parsed": FACTS}, text=b"\xed\xa0\x80"),
+        frames({"parsed": FACTS}, places=b"odd"),
+    ],
+)
+def test_replies_are_not_trusted(reply: list[bytes]) -> None:
+    """A process that a file has taken over can make its own file fail, and nothing else."""
+    with pytest.raises(wire.BrokenFrame):
+        wire.unpack_reply(reply, "file:///x")
+
+
+def test_a_sound_reply_is_read() -> None:
+    """So that the test above tests what it says."""
+    assert wire.unpack_reply(frames({"parsed": FACTS}), "file:///x").text == "text"
+
+
+@pytest.mark.parametrize("head", [b"\xff" * 8, (10**9).to_bytes(8, "big")])
+def test_a_reply_can_not_make_ragkit_hold_more(head: bytes) -> None:
+    """A frame's length is looked at before a byte of it is read."""
+    with pytest.raises(wire.FrameTooLong):
+        wire.read_reply(io.BytesIO(head), max_characters=1000)
+    text = b'{"parsed": {}}'
+    stream = io.BytesIO(len(text).to_bytes(8, "big") + text + (5000).to_bytes(8, "big"))
+    with pytest.raises(wire.FrameTooLong):
+        wire.read_reply(stream, max_characters=1000)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="groups of processes are POSIX")
+def test_what_a_process_started_ends_with_it(parsers: Parsers) -> None:
+    """A child that holds the pipes open would keep ragkit waiting."""
+    body = "resource.setrlimit(resource.RLIMIT_NPROC, resource.getrlimit(resource.RLIMIT_NPROC))"
+    fork = "if not os.fork():\n    time.sleep(30)\n    os._exit(0)\nos._exit(1)"
+    with parsers.pool(f"{body}\n{fork}") as pool:
+        started = time.monotonic()
+        assert "could" not in _message(pool)
+        assert time.monotonic() - started < 10
+
+
+def test_no_process_to_be_had_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With what to do about it; it is no document's fault."""
+    for executable in ("", str(tmp_path / "missing")):
+        monkeypatch.setattr(sys, "executable", executable)
+        with ParserPool() as pool, pytest.raises(ConfigError, match="could be started") as error:
+            pool.parse(NOTE, uri="file:///a.md", name="a.md")
+        assert "isolation" in error.value.hint
 
 
 def test_files_are_read_side_by_side(parsers: Parsers) -> None:

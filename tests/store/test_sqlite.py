@@ -82,7 +82,9 @@ def test_a_rename_changes_the_name_that_is_found(store: SqliteStore) -> None:
     """The old file name is not found any more, the new one is; text and id stay."""
     put(store, document("oldname", "Puffins fish."))
     with store.exclusive():
-        store.rename("oldname", "file:///docs/newname.md", size_bytes=1, mtime_ns=1)
+        store.rename(
+            "oldname", "file:///docs/newname.md", size_bytes=1, mtime_ns=1, collection="default"
+        )
     assert (found(store, "oldname"), found(store, "newname")) == ([], ["oldname"])
     assert store.get("oldname").text == "Puffins fish."
 

@@ -2,7 +2,9 @@
 
 A text is asked for once, whatever document it stands in: not if the index or the cache has its
 vector, nor while it is under way. A batch that comes back is in the cache before anything else
-happens to it. The threads are daemons: who stops a run waits for no reply.
+happens to it; those that come back while others are being written there are written together, so
+that a disk that takes its time keeps no request waiting. The threads are daemons: who stops a run
+waits for no reply.
 """
 
 from __future__ import annotations
@@ -25,8 +27,12 @@ from ragkit.text import estimate_tokens
 BATCH_TEXTS = 64
 BATCH_TOKENS = 100_000
 IN_FLIGHT = 1
-# So many batches are planned ahead of those in flight: memory is bounded, and no thread is idle.
-PLANNED_AHEAD = 2
+# So many batches, and at least so many texts, are planned ahead of those in flight: they last while
+# a document is cut or written, and memory is bounded.
+AHEAD_BATCHES = 2
+AHEAD_TEXTS = 1024
+# So many batches may wait for those that are being written to the cache: a crash then loses few.
+UNSAVED_BATCHES = 2
 POLL_SECONDS = 0.1
 
 
@@ -114,8 +120,10 @@ class EmbeddingStage(Generic[D]):
         self._before_batch = before_batch
         self._in_flight = max(1, getattr(embedder, "in_flight", IN_FLIGHT))
         self._batches: queue.SimpleQueue[_Batch | None] = queue.SimpleQueue()
+        self._unsaved: queue.Queue[_Reply | None] = queue.Queue(UNSAVED_BATCHES)
         self._replies: queue.SimpleQueue[_Reply] = queue.SimpleQueue()
         self._under_way = 0
+        self._texts_under_way = 0
         self._open = _Batch()
         self._interested: dict[bytes, list[_Waiting[D]]] = {}
         self._held: dict[bytes, bytes] = {}  # vectors of documents that are not complete
@@ -169,12 +177,13 @@ class EmbeddingStage(Generic[D]):
             self._wait()
             yield from self.finished()
 
-    def settle(self, *, seconds: float) -> Iterator[Embedded[D]]:
-        """Send nothing more, wait so long for what is in flight, and yield what is complete.
+    def settle(self, *, seconds: float, send_planned: bool = False) -> Iterator[Embedded[D]]:
+        """Wait so long for what is in flight, and yield what is complete. Nothing more is sent.
 
-        For a run that ends early: a reply that comes is paid for.
+        For a run that ends early: a reply that comes is paid for. With `send_planned` the batches
+        that `before_batch` has let pass are still sent.
         """
-        self._dropped = True
+        self._dropped = not send_planned
         deadline = time.monotonic() + seconds
         while self._under_way and (left := deadline - time.monotonic()) > 0:
             with suppress(queue.Empty, RagkitError):
@@ -202,17 +211,25 @@ class EmbeddingStage(Generic[D]):
         if not self._open.texts:
             return
         self._before_batch(self._open.tokens)
-        while self._under_way >= self._in_flight + PLANNED_AHEAD:
+        while self._is_enough_planned():
             self._wait()
         batch, self._open = self._open, _Batch()
         self._ask(batch)
 
+    def _is_enough_planned(self) -> bool:
+        batches = self._under_way - self._in_flight
+        texts = self._texts_under_way * batches // max(1, self._under_way)  # of those not in flight
+        return batches >= AHEAD_BATCHES and texts >= AHEAD_TEXTS
+
     def _ask(self, batch: _Batch) -> None:
+        if not self._threads:
+            threading.Thread(target=self._keep, name="ragkit-keep", daemon=True).start()
         if len(self._threads) < min(self._in_flight, self._under_way + 1):
             thread = threading.Thread(target=self._work, name="ragkit-embed", daemon=True)
             self._threads.append(thread)
             thread.start()
         self._under_way += 1
+        self._texts_under_way += len(batch.texts)
         self._batches.put(batch)
 
     # --- in the threads ------------------------------------------------------------------------
@@ -223,19 +240,43 @@ class EmbeddingStage(Generic[D]):
                 self._replies.put(_Reply(batch, {}, None))
                 continue
             try:
-                packed = self._embed(batch)
+                rows = self._embedder.embed([text.text for text in batch.texts], kind="document")
+                keys = (text.key for text in batch.texts)
+                packed = dict(zip(keys, map(vectors.pack, rows), strict=True))
             except Exception as exc:  # noqa: BLE001  raised again where the reply is taken
                 self._replies.put(_Reply(batch, {}, exc))
             else:
-                self._replies.put(_Reply(batch, packed, None))
+                self._unsaved.put(_Reply(batch, packed, None))
+        self._unsaved.put(None)
 
-    def _embed(self, batch: _Batch) -> dict[bytes, bytes]:
-        rows = self._embedder.embed([text.text for text in batch.texts], kind="document")
-        packed = [vectors.pack(row) for row in rows]
-        if self._vault is not None:
-            keys = (text.cache_key for text in batch.texts)
-            self._vault.put(dict(zip(keys, packed, strict=True)))
-        return dict(zip((text.key for text in batch.texts), packed, strict=True))
+    def _keep(self) -> None:
+        """Write what came back to the vault, as many batches at once as there are, and pass it on.
+
+        Ends with the last of the threads that embed.
+        """
+        ended = 0
+        while not ended or ended < len(self._threads):
+            came = [self._unsaved.get()]
+            with suppress(queue.Empty):
+                while True:
+                    came.append(self._unsaved.get_nowait())
+            replies = [reply for reply in came if reply]
+            ended += len(came) - len(replies)
+            error = self._saved(replies)
+            for reply in replies:
+                self._replies.put(_Reply(reply.batch, {}, error) if error else reply)
+
+    def _saved(self, replies: Sequence[_Reply]) -> Exception | None:
+        """Write vectors to the vault; return what went wrong, for the thread that takes replies."""
+        if self._vault is None or not replies:
+            return None
+        texts = (text for reply in replies for text in reply.batch.texts)
+        packed = (vector for reply in replies for vector in reply.vectors.values())
+        try:
+            self._vault.put({t.cache_key: v for t, v in zip(texts, packed, strict=True)})
+        except Exception as exc:  # noqa: BLE001  raised again where the reply is taken
+            return exc
+        return None
 
     # --- taking replies ------------------------------------------------------------------------
 
@@ -249,6 +290,7 @@ class EmbeddingStage(Generic[D]):
 
     def _take(self, reply: _Reply) -> None:
         self._under_way -= 1
+        self._texts_under_way -= len(reply.batch.texts)
         if isinstance(reply.error, BadProviderResponse):
             self._divide(reply.batch, reply.error)
         elif reply.error:

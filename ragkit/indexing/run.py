@@ -121,7 +121,8 @@ class _Run:
                 reason = exc.reason if isinstance(exc, Stopped) else ""
                 if reason == "interrupted" and hasattr(embedder, "cancel"):
                     embedder.cancel()
-                for each in stage.settle(seconds=_LAST_REPLIES.get(reason, _LAST_REPLIES_ON_ERROR)):
+                seconds = _LAST_REPLIES.get(reason, _LAST_REPLIES_ON_ERROR)
+                for each in stage.settle(seconds=seconds, send_planned=reason == "max-tokens"):
                     self._write(each)
                 raise
             finally:

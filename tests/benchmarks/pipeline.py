@@ -1,0 +1,186 @@
+"""How well an ingest fills the endpoint, how fast it is without one, and what memory it takes.
+
+    python -m tests.benchmarks.pipeline [--only latency|speed|memory] [--scale X] [--fail-under]
+
+Files of made-up prose, about 200 tokens a chunk, are ingested into a new index with a new cache,
+as `Index.open` wires it, in a process of its own; the endpoint is another process on loopback with
+vectors of 768 dimensions computed beforehand.
+
+`latency`: each reply takes 50 ms, 8 requests may be in flight, and a request may hold so few texts
+that not the client but the endpoint is what limits (found out by the client: the first batches
+are refused). The ideal is that of 8 requests under way all the time, each taking the latency and
+nothing else. `speed`: no latency, requests as large as the client likes. `memory`: the peak of the
+ingesting process for few chunks and for many.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from ragkit import config
+from ragkit.index import Index
+from ragkit.types import IngestLimits
+from tests.badfiles import peak_mb
+from tests.tempico import Counts, TempicoProcess
+
+CHUNKS = 20_000
+CHUNKS_A_FILE = 50
+WORDS_A_CHUNK = 140  # about 200 tokens
+IN_FLIGHT = 8
+LATENCY_SECONDS = 0.05
+TEXTS_A_REQUEST = 4
+FEW, MANY = 5_000, 50_000
+
+MOST_OF_IDEAL = 1.10
+CHUNKS_A_SECOND = 1_500.0
+PEAK_MB = 350.0
+# How much more the many may take than the few: the caches of two databases fill meanwhile.
+FLAT = 1.15
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """What one ingest came to."""
+
+    chunks: int
+    seconds: float
+    cpu_seconds: float
+    peak_mb: float
+
+
+def vocabulary(dice: random.Random) -> list[str]:
+    """Return made-up words, short ones more often than long ones."""
+    parts = "ba ce di fo gu la mer nin or pel qua ras sel tor un ver wick yar zan har".split()
+    return ["".join(dice.choices(parts, k=dice.choice((1, 1, 2, 2, 2, 3, 3)))) for _ in range(4000)]
+
+
+def write_files(folder: Path, chunks: int, *, chunks_a_file: int = CHUNKS_A_FILE) -> None:
+    """Write Markdown files whose sections are a chunk each."""
+    dice = random.Random(0)
+    words = vocabulary(dice)
+    for number in range(0, chunks, chunks_a_file):
+        sections = (
+            f"## Part {number + at}\n\n{_prose(dice, words)}\n"
+            for at in range(min(chunks_a_file, chunks - number))
+        )
+        Path(folder, f"{number:06}.md").write_text("\n".join(sections), encoding="utf-8")
+
+
+def _prose(dice: random.Random, words: list[str]) -> str:
+    sentences = []
+    left = WORDS_A_CHUNK
+    while left > 0:
+        length = min(left, dice.randint(8, 20))
+        sentences.append(" ".join(dice.choices(words, k=length)).capitalize() + ".")
+        left -= length
+    return " ".join(sentences)
+
+
+def measure(chunks: int, **attributes: object) -> tuple[Run, Counts]:
+    """Ingest so many chunks in a process of its own, with a server that has these attributes."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        TempicoProcess(precomputed=True, **attributes) as server,
+    ):
+        docs = Path(folder, "docs")
+        docs.mkdir()
+        write_files(docs, chunks)
+        environ = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("RAGKIT_")},
+            "TEMPICO_API_KEY": server.key,
+            "TEMPICO_BASE_URL": server.base_url,
+            "HOME": folder,
+            "XDG_CACHE_HOME": str(Path(folder, "cache")),
+        }
+        command = [sys.executable, "-m", "tests.benchmarks.pipeline", "--here", folder]
+        done = subprocess.run(command, env=environ, stdout=subprocess.PIPE, text=True, check=True)
+        return Run(**json.loads(done.stdout)), server.counts
+
+
+def ingest_here(folder: Path) -> Run:
+    """Ingest the documents of a folder in this process."""
+    settings = config.resolve({"confirm_tokens": 0}, environ=os.environ, cwd=folder)
+    with Index.open(folder / "index.db", settings) as index:
+        started, cpu = time.perf_counter(), time.process_time()
+        report = index.ingest(folder / "docs", limits=IngestLimits(confirm=lambda _estimate: True))
+        seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
+    assert not report.failed, report.failed[0]
+    return Run(report.chunks, seconds, cpu, peak_mb(os.getpid()))
+
+
+# --- the measurements --------------------------------------------------------------------------
+
+
+def latency(scale: float, texts_a_request: int) -> bool:
+    run, counts = measure(
+        round(CHUNKS * scale),
+        latency_seconds=LATENCY_SECONDS,
+        max_in_flight=IN_FLIGHT,
+        max_request_texts=texts_a_request,
+    )
+    ideal = -(-run.chunks // texts_a_request) / IN_FLIGHT * LATENCY_SECONDS
+    share = run.seconds / ideal
+    print(
+        f"latency: {run.chunks:,} chunks, {LATENCY_SECONDS * 1000:.0f} ms, {IN_FLIGHT} in flight,"
+        f" at most {texts_a_request} texts a request: {run.seconds:.1f} s"
+        f" ({run.chunks / run.seconds:,.0f} chunks/s; {counts.requests:,} requests)\n"
+        f"  {share:.2f} x the endpoint's own {ideal:.1f} s (target {MOST_OF_IDEAL:.2f});"
+        f" {run.cpu_seconds / run.seconds:.0%} of a core"
+    )
+    return share <= MOST_OF_IDEAL
+
+
+def speed(scale: float) -> bool:
+    run, counts = measure(round(CHUNKS * scale))
+    rate = run.chunks / run.seconds
+    print(
+        f"speed: {run.chunks:,} chunks in {run.seconds:.1f} s, {counts.requests:,} requests\n"
+        f"  {rate:,.0f} chunks/s (target {CHUNKS_A_SECOND:,.0f}),"
+        f" {run.cpu_seconds / run.chunks * 1e6:,.0f} µs of processor a chunk,"
+        f" {run.cpu_seconds / run.seconds:.0%} of a core"
+    )
+    return rate >= CHUNKS_A_SECOND
+
+
+def memory(scale: float) -> bool:
+    few, many = (measure(round(chunks * scale))[0] for chunks in (FEW, MANY))
+    print(
+        f"memory: {few.peak_mb:.0f} MB for {few.chunks:,} chunks, {many.peak_mb:.0f} MB for"
+        f" {many.chunks:,} (target {PEAK_MB:.0f}, and at most {FLAT:.2f} x as much for the many)"
+    )
+    return many.peak_mb < PEAK_MB and many.peak_mb <= FLAT * few.peak_mb
+
+
+def main() -> int:
+    """Measure, print, and compare with the targets."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--only", choices=("latency", "speed", "memory"))
+    parser.add_argument("--scale", type=float, default=1.0, help="so many times the chunks")
+    parser.add_argument("--texts", type=int, default=TEXTS_A_REQUEST, help="in a request, at most")
+    parser.add_argument("--fail-under", action="store_true", help="exit 1 where a target is missed")
+    parser.add_argument("--here", type=Path, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.here:
+        print(json.dumps(asdict(ingest_here(options.here))))
+        return 0
+    met = True
+    if options.only in (None, "latency"):
+        met &= latency(options.scale, options.texts)
+    if options.only in (None, "speed"):
+        met &= speed(options.scale)
+    if options.only in (None, "memory"):
+        met &= memory(options.scale)
+    return int(options.fail_under and not met)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

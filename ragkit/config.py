@@ -132,6 +132,14 @@ class Settings:
         minimum=0,
     )
 
+    lock_wait_seconds: float = _key(
+        60.0,
+        "How long a change waits for another that is writing to the index, in seconds; 0 means "
+        "not at all.",
+        minimum=0,
+        maximum=86_400,
+    )
+
     isolation: Literal["process", "none"] = _key(
         "process",
         "Whether files are parsed in limited processes without keys (process), or in ragkit's own.",

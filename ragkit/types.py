@@ -613,6 +613,61 @@ class Fingerprint:
 
 
 @dataclass(frozen=True, slots=True)
+class Comparison:
+    """What the same queries found before and after a reindex, by vectors alone.
+
+    The queries are headings and sentences of the documents: `found_before` and `found_after` count
+    those whose own document is among the first 5. `overlap` is the share of the passages that were
+    among the first 10 and still are. What belongs to the old side is None where its embedder could
+    not be asked.
+    """
+
+    queries: int
+    found_before: int | None
+    found_after: int
+    overlap: float | None
+
+    def to_dict(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+@dataclass(frozen=True, slots=True)
+class ReindexReport:
+    """What a reindex or its rollback did: nothing was to do where `before` equals `after`.
+
+    Searches use the new set once `swapped` is true. `stopped` says why they don't yet:
+    "interrupted", "max-tokens", "declined" or "min-found"; so does `failed`, with the documents
+    that got no vectors. A second run goes on from there. `documents` and `chunks` count those of
+    the new set.
+    """
+
+    before: Fingerprint
+    after: Fingerprint
+    documents: int = 0
+    chunks: int = 0
+    chunks_embedded: int = 0
+    comparison: Comparison | None = None
+    failed: tuple[Failure, ...] = ()
+    usage: Usage = Usage()
+    swapped: bool = False
+    stopped: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "before": self.before.to_dict(),
+            "after": self.after.to_dict(),
+            "documents": self.documents,
+            "chunks": self.chunks,
+            "chunks_embedded": self.chunks_embedded,
+            "comparison": self.comparison.to_dict() if self.comparison else None,
+            "failed": [f.to_dict() for f in self.failed],
+            "usage": self.usage.to_dict(),
+            "swapped": self.swapped,
+            "stopped": self.stopped,
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Stats:
     """What an index holds. Sizes are in bytes."""
 

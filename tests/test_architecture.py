@@ -28,7 +28,7 @@ LAYERS: dict[str, frozenset[str]] = {
         "ports text chunking ranking gate prompts citations extraction metrics".split()
     ),
     "world": frozenset(
-        "config credentials db vectors cache store parsing sources providers".split()
+        "config credentials db vectors cache store parsing sources watching providers".split()
     ),
     "use cases": frozenset("indexing retrieval answering".split()),
     "facade": frozenset({"wiring", "index"}),
@@ -42,6 +42,7 @@ SIBLINGS = {
     "store": {"db", "vectors"},
     "vectors": {"db"},
     "credentials": {"config"},
+    "watching": {"sources"},
     "answering": {"retrieval"},
     "index": {"wiring"},
     "__main__": {"cli"},
@@ -55,6 +56,7 @@ ONLY_FOR = {
     "cache": {"indexing", "wiring", "cli"},
     "store": {"indexing", "retrieval", "answering", "index"},
     "vectors": {"store", "indexing"},
+    "watching": {"index"},
     "indexing": {"index", "wiring"},
     "retrieval": {"answering", "index"},
     "answering": {"index"},
@@ -77,6 +79,7 @@ LIBRARIES = {
     "selectolax": {"parsing"},
     "sqlite_vec": {"db"},
     "tenacity": {"providers.retries"},
+    "watchfiles": {"watching"},
 }
 
 # What reaches a file, the clock, chance, the environment, another process or another machine.

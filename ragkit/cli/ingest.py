@@ -9,17 +9,22 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import TYPE_CHECKING
 
 import click
 
 from ragkit.cli import render
+from ragkit.cli.changes import as_json, as_text, changes
 from ragkit.cli.failures import SOME_FAILED
 from ragkit.cli.options import setting_option
-from ragkit.cli.progress import reporter
+from ragkit.cli.progress import Lines, OnEvent, only_notices, reporter
 from ragkit.cli.session import Session, global_options
 from ragkit.cli.terminal import one_line, table
 from ragkit.sources import read_stream, stdin_uri
-from ragkit.types import Estimate, Failure, IngestLimits, IngestReport
+from ragkit.types import Estimate, Failure, IngestEvent, IngestLimits, IngestReport
+
+if TYPE_CHECKING:
+    from ragkit.index import Index
 
 STOPPED = {
     "interrupted": "interrupted",
@@ -37,6 +42,7 @@ SKIPPED_SHOWN = 10  # a folder of pictures would hide the failures
     "--prune", is_flag=True, help="Remove documents whose files are gone, however many they are."
 )
 @click.option("--dry-run", is_flag=True, help="Say what would be done and sent; do nothing.")
+@click.option("--watch", is_flag=True, help="Stay, and take in what changes until Ctrl-C.")
 @click.option("--max-tokens", type=click.IntRange(min=1), help="Stop before more are sent.")
 @click.option(
     "--max-cost",
@@ -59,6 +65,7 @@ def ingest(
     collection: str | None,
     prune: bool,
     dry_run: bool,
+    watch: bool,
     max_tokens: int | None,
     max_cost: float | None,
     yes: bool,
@@ -73,23 +80,38 @@ def ingest(
     What has not changed is left as it is, what was moved is recognised, and what is gone from a
     folder is removed. Exits with 1 where files failed; the others are in the index. Stopped by
     Ctrl-C or a limit it keeps what is complete: run it again to continue.
+
+    With --watch it goes on to bring in each change of the files and folders, and prints a line
+    for it: added, updated, moved, removed, failed. That needs the extra `watch`.
     """
     if "-" in paths and len(paths) > 1:
         raise click.UsageError("- (standard input) stands alone")
     if name != "-" and "-" not in paths:
         raise click.UsageError("--name is for standard input: ragkit ingest - --name NAME")
+    if watch and ("-" in paths or dry_run or max_tokens or max_cost):
+        raise click.UsageError(
+            "--watch is for files and folders, without --dry-run, --max-tokens and --max-cost"
+        )
     settings = session.settings(**overrides)
     if dry_run:
         with session.open(settings) as index:
-            _print_estimate(session, index.estimate(*paths, collection=collection))
+            print_estimate(session, index.estimate(*paths, collection=collection))
         return
     stop = threading.Event()
     limits = IngestLimits(
         max_tokens=max_tokens or 0,
         max_cost=max_cost or 0.0,
-        confirm=_confirmation(yes=yes),
+        confirm=confirmation(yes=yes),
         stop=stop.is_set,
     )
+    if watch:
+        talk = _Talk(quiet=quiet, as_json=session.as_json)
+        with session.open(settings) as index, until_stopped(stop) as signals:
+            reports = index.watch(
+                *paths, collection=collection, prune=prune, limits=limits, on_event=talk
+            )
+            _show_changes(session, index, reports, paths, talk)
+        raise click.exceptions.Exit(128 + signals[0] if signals else 0)
     started = time.monotonic()
     with (
         session.open(settings) as index,
@@ -102,6 +124,7 @@ def ingest(
                 uri=stdin_uri(name),
                 name=name,
                 collection=collection,
+                include=True,  # it was named
                 on_event=on_event,
             )
         else:
@@ -120,6 +143,49 @@ def ingest(
         raise click.exceptions.Exit(128 + signals[0])
     if report.failed:
         raise click.exceptions.Exit(SOME_FAILED)
+
+
+class _Talk:
+    """Tells of the first ingest of a watch as it goes on; of later ones only what is notable."""
+
+    def __init__(self, *, quiet: bool, as_json: bool) -> None:
+        self._tell: OnEvent = only_notices if quiet or as_json else Lines()
+
+    def __call__(self, event: IngestEvent) -> None:
+        self._tell(event)
+
+    def only_notices(self) -> None:
+        self._tell = only_notices
+
+
+def _show_changes(
+    session: Session,
+    index: Index,
+    reports: Iterator[IngestReport],
+    paths: tuple[str, ...],
+    talk: _Talk,
+) -> None:
+    """Print the summary of the first ingest, and each change from then on; as JSON, each change."""
+    before: IngestReport | None = None
+    started = time.monotonic()
+    for report in reports:
+        if before is None and not session.as_json:
+            _print_talk(report, paths)
+            click.echo(_summary(report, time.monotonic() - started))
+        else:
+            written = report.added or report.updated
+            chunks = {each.uri: each.chunks for each in index.documents()} if written else {}
+            for change in changes(report, before or IngestReport(), chunks):
+                click.echo(as_json(change) if session.as_json else as_text(change))
+        if before is None and not report.stopped:
+            talk.only_notices()
+            places = ", ".join(map(one_line, paths))
+            click.echo(f"ragkit: watching {places}; Ctrl-C ends it", err=True)
+        before = report
+    if before and before.stopped:
+        click.echo(f"ragkit: {STOPPED[before.stopped]}; run it again to continue", err=True)
+    else:
+        click.echo("ragkit: no longer watching", err=True)
 
 
 @contextmanager
@@ -146,7 +212,7 @@ def until_stopped(stop: threading.Event) -> Iterator[list[int]]:
             signal.signal(number, handler)
 
 
-def _confirmation(*, yes: bool) -> Callable[[Estimate], bool] | None:
+def confirmation(*, yes: bool) -> Callable[[Estimate], bool] | None:
     """Return who is asked before much is sent; None where nobody is there."""
     if yes:
         return lambda _estimate: True
@@ -160,7 +226,7 @@ def _confirmation(*, yes: bool) -> Callable[[Estimate], bool] | None:
     return ask
 
 
-def _print_estimate(session: Session, estimate: Estimate) -> None:
+def print_estimate(session: Session, estimate: Estimate) -> None:
     if session.as_json:
         click.echo(render.json_text(estimate.to_dict()))
     else:

@@ -6,6 +6,28 @@ from ragkit.indexing.embedding import Vault
 from ragkit.indexing.estimating import estimate
 from ragkit.indexing.plan import Ingest, tokens_allowed
 from ragkit.indexing.reading import Loaded, Source
+from ragkit.indexing.reindexing import (
+    SAMPLE,
+    Reindex,
+    estimate_reindex,
+    reindex,
+    remove_beside,
+    rollback,
+)
 from ragkit.indexing.run import ingest
 
-__all__ = ["Ingest", "Loaded", "Source", "Vault", "estimate", "ingest", "tokens_allowed"]
+__all__ = [
+    "SAMPLE",
+    "Ingest",
+    "Loaded",
+    "Reindex",
+    "Source",
+    "Vault",
+    "estimate",
+    "estimate_reindex",
+    "ingest",
+    "reindex",
+    "remove_beside",
+    "rollback",
+    "tokens_allowed",
+]

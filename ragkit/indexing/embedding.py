@@ -31,7 +31,7 @@ IN_FLIGHT = 1
 # a document is cut or written, and memory is bounded.
 AHEAD_BATCHES = 2
 AHEAD_TEXTS = 1024
-# So many batches may wait for those that are being written to the cache: a crash then loses few.
+# So many batches may be on their way into the cache besides those in flight: a crash loses no more.
 UNSAVED_BATCHES = 2
 POLL_SECONDS = 0.1
 
@@ -120,7 +120,8 @@ class EmbeddingStage(Generic[D]):
         self._before_batch = before_batch
         self._in_flight = max(1, getattr(embedder, "in_flight", IN_FLIGHT))
         self._batches: queue.SimpleQueue[_Batch | None] = queue.SimpleQueue()
-        self._unsaved: queue.Queue[_Reply | None] = queue.Queue(UNSAVED_BATCHES)
+        self._unsaved: queue.SimpleQueue[_Reply | None] = queue.SimpleQueue()
+        self._room = threading.Semaphore(self._in_flight + UNSAVED_BATCHES)
         self._replies: queue.SimpleQueue[_Reply] = queue.SimpleQueue()
         self._under_way = 0
         self._texts_under_way = 0
@@ -236,15 +237,16 @@ class EmbeddingStage(Generic[D]):
 
     def _work(self) -> None:
         while batch := self._batches.get():
+            self._room.acquire()
             if self._dropped:
-                self._replies.put(_Reply(batch, {}, None))
+                self._pass_on(_Reply(batch, {}, None))
                 continue
             try:
                 rows = self._embedder.embed([text.text for text in batch.texts], kind="document")
                 keys = (text.key for text in batch.texts)
                 packed = dict(zip(keys, map(vectors.pack, rows), strict=True))
             except Exception as exc:  # noqa: BLE001  raised again where the reply is taken
-                self._replies.put(_Reply(batch, {}, exc))
+                self._pass_on(_Reply(batch, {}, exc))
             else:
                 self._unsaved.put(_Reply(batch, packed, None))
         self._unsaved.put(None)
@@ -264,7 +266,11 @@ class EmbeddingStage(Generic[D]):
             ended += len(came) - len(replies)
             error = self._saved(replies)
             for reply in replies:
-                self._replies.put(_Reply(reply.batch, {}, error) if error else reply)
+                self._pass_on(_Reply(reply.batch, {}, error) if error else reply)
+
+    def _pass_on(self, reply: _Reply) -> None:
+        self._room.release()
+        self._replies.put(reply)
 
     def _saved(self, replies: Sequence[_Reply]) -> Exception | None:
         """Write vectors to the vault; return what went wrong, for the thread that takes replies."""

@@ -30,7 +30,9 @@ def estimate(
     others: Sequence[Source] = (),
 ) -> Estimate:
     """Say what an ingest of these paths and sources would do. Raises DocumentError as it does."""
-    files = {file.uri: file for path in paths for file in sources.walk(path).files}
+    own = store.files()
+    walked = (file for path in paths for file in sources.walk(path).files)
+    files = {file.uri: file for file in walked if file.path not in own}
     return estimate_reads(store, embedder, [*files.values(), *others], plan)
 
 

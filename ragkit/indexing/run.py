@@ -49,7 +49,8 @@ def ingest(
     """
     walks = list({walk.root_uri: walk for walk in map(sources.walk, paths)}.values())
     others = list({source.uri: source for source in others}.values())
-    files = {file.uri: file for walk in walks for file in walk.files}
+    own = store.files()
+    files = {file.uri: file for walk in walks for file in walk.files if file.path not in own}
     reads: list[SourceFile | Source] = [*files.values(), *others]
     tally = Tally(
         plan.on_event, files_total=len(reads), bytes_total=sum(f.size for f in files.values())
@@ -58,7 +59,7 @@ def ingest(
         (tally.failed if left_out.code == "unreadable" else tally.skipped).append(left_out)
     if not reads and not store.exists():
         return tally.report()  # nothing to make an index of
-    with store.exclusive():
+    with store.exclusive(on_wait=tally.notice, stop=plan.stop):
         if reads:
             store.claim(plan.fingerprint)
         named = {walk.root_uri for walk in walks} | {source.uri for source in others}

@@ -133,6 +133,11 @@ class EndpointEmbedder:
         return self._model
 
     @property
+    def known_dimensions(self) -> int:
+        """The length of the vectors where it is known without a request, else 0."""
+        return self._dimensions
+
+    @property
     def dimensions(self) -> int:
         """The length of the vectors. Costs one request where nothing told it before."""
         if not self._dimensions:

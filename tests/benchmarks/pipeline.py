@@ -9,52 +9,61 @@ vectors of 768 dimensions computed beforehand.
 `latency`: each reply takes 50 ms, 8 requests may be in flight, and a request may hold so few texts
 that not the client but the endpoint is what limits (found out by the client: the first batches
 are refused). The ideal is that of 8 requests under way all the time, each taking the latency and
-nothing else. `speed`: no latency, requests as large as the client likes. `memory`: the peak of the
-ingesting process for few chunks and for many.
+nothing else; for comparison, what threads of Python's own http.client get out of the same server,
+whose own work takes some milliseconds too. `speed`: no latency, requests as large as the client
+likes. `memory`: the peak of the ingesting process for few chunks and for many; SQLite's page
+caches fill meanwhile, and nothing else may grow.
 """
 
 from __future__ import annotations
 
 import argparse
+import http.client
 import json
 import os
 import random
+import socket
 import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from ragkit import config
 from ragkit.index import Index
 from ragkit.types import IngestLimits
 from tests.badfiles import peak_mb
-from tests.tempico import Counts, TempicoProcess
+from tests.tempico import EMBEDDING_MODEL, Counts, TempicoProcess
 
 CHUNKS = 20_000
 CHUNKS_A_FILE = 50
 WORDS_A_CHUNK = 140  # about 200 tokens
 IN_FLIGHT = 8
 LATENCY_SECONDS = 0.05
-TEXTS_A_REQUEST = 4
+TEXTS_A_REQUEST = 4  # 160 requests a second: with more texts in each, the client can't keep up
+BARE_REQUESTS = 50
 FEW, MANY = 5_000, 50_000
 
 MOST_OF_IDEAL = 1.10
 CHUNKS_A_SECOND = 1_500.0
 PEAK_MB = 350.0
-# How much more the many may take than the few: the caches of two databases fill meanwhile.
-FLAT = 1.15
+# What the page caches may hold: the index's writer and reader, and the embedding cache.
+PAGE_CACHES_MB = (2 * 64 + 32) * 1.048576
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """What one ingest came to."""
+    """What one ingest came to; `in_flight` is the mean number of requests, by the ledger."""
 
     chunks: int
     seconds: float
     cpu_seconds: float
     peak_mb: float
+    in_flight: float
 
 
 def vocabulary(dice: random.Random) -> list[str]:
@@ -87,10 +96,12 @@ def _prose(dice: random.Random, words: list[str]) -> str:
 
 def measure(chunks: int, **attributes: object) -> tuple[Run, Counts]:
     """Ingest so many chunks in a process of its own, with a server that has these attributes."""
-    with (
-        tempfile.TemporaryDirectory() as folder,
-        TempicoProcess(precomputed=True, **attributes) as server,
-    ):
+    with TempicoProcess(precomputed=True, **attributes) as server:
+        return ingest_into(server, chunks), server.counts
+
+
+def ingest_into(server: TempicoProcess, chunks: int) -> Run:
+    with tempfile.TemporaryDirectory() as folder:
         docs = Path(folder, "docs")
         docs.mkdir()
         write_files(docs, chunks)
@@ -103,7 +114,7 @@ def measure(chunks: int, **attributes: object) -> tuple[Run, Counts]:
         }
         command = [sys.executable, "-m", "tests.benchmarks.pipeline", "--here", folder]
         done = subprocess.run(command, env=environ, stdout=subprocess.PIPE, text=True, check=True)
-        return Run(**json.loads(done.stdout)), server.counts
+        return Run(**json.loads(done.stdout))
 
 
 def ingest_here(folder: Path) -> Run:
@@ -113,27 +124,57 @@ def ingest_here(folder: Path) -> Run:
         started, cpu = time.perf_counter(), time.process_time()
         report = index.ingest(folder / "docs", limits=IngestLimits(confirm=lambda _estimate: True))
         seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
+        waited = sum(each.milliseconds for each in index.usage()) / 1000
     assert not report.failed, report.failed[0]
-    return Run(report.chunks, seconds, cpu, peak_mb(os.getpid()))
+    return Run(report.chunks, seconds, cpu, peak_mb(os.getpid()), waited / seconds)
+
+
+def bare_seconds(server: TempicoProcess, texts: list[str]) -> float:
+    """Return how long a request of these texts takes in a simple client, with 8 in flight."""
+    address = urlsplit(server.base_url)
+    body = json.dumps({"model": EMBEDDING_MODEL, "input": texts, "encoding_format": "base64"})
+    headers = {"authorization": f"Bearer {server.key}", "content-type": "application/json"}
+
+    def ask(count: int) -> None:
+        connection = http.client.HTTPConnection(str(address.hostname), address.port)
+        with closing(connection):
+            connection.connect()
+            connection.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            for _ in range(count):
+                connection.request("POST", f"{address.path}/embeddings", body, headers)
+                assert len(json.loads(connection.getresponse().read())["data"]) == len(texts)
+
+    started = time.perf_counter()
+    with ThreadPoolExecutor(IN_FLIGHT) as pool:
+        list(pool.map(ask, [BARE_REQUESTS] * IN_FLIGHT))
+    return (time.perf_counter() - started) / BARE_REQUESTS
 
 
 # --- the measurements --------------------------------------------------------------------------
 
 
 def latency(scale: float, texts_a_request: int) -> bool:
-    run, counts = measure(
-        round(CHUNKS * scale),
+    dice = random.Random(1)
+    words = vocabulary(dice)
+    with TempicoProcess(
+        precomputed=True,
         latency_seconds=LATENCY_SECONDS,
         max_in_flight=IN_FLIGHT,
         max_request_texts=texts_a_request,
-    )
-    ideal = -(-run.chunks // texts_a_request) / IN_FLIGHT * LATENCY_SECONDS
+    ) as server:
+        bare = bare_seconds(server, [_prose(dice, words) for _ in range(texts_a_request)])
+        before = server.counts.requests
+        run = ingest_into(server, round(CHUNKS * scale))
+        requests = server.counts.requests - before
+    needed = -(-run.chunks // texts_a_request)
+    ideal = needed / IN_FLIGHT * LATENCY_SECONDS
     share = run.seconds / ideal
     print(
         f"latency: {run.chunks:,} chunks, {LATENCY_SECONDS * 1000:.0f} ms, {IN_FLIGHT} in flight,"
         f" at most {texts_a_request} texts a request: {run.seconds:.1f} s"
-        f" ({run.chunks / run.seconds:,.0f} chunks/s; {counts.requests:,} requests)\n"
-        f"  {share:.2f} x the endpoint's own {ideal:.1f} s (target {MOST_OF_IDEAL:.2f});"
+        f" ({run.chunks / run.seconds:,.0f} chunks/s; {requests:,} requests, {needed:,} needed)\n"
+        f"  {share:.2f} x the endpoint's own {ideal:.1f} s (target {MOST_OF_IDEAL:.2f}), a bare"
+        f" client {bare / LATENCY_SECONDS:.2f} x; {run.in_flight:.1f} in flight on average,"
         f" {run.cpu_seconds / run.seconds:.0%} of a core"
     )
     return share <= MOST_OF_IDEAL
@@ -155,9 +196,10 @@ def memory(scale: float) -> bool:
     few, many = (measure(round(chunks * scale))[0] for chunks in (FEW, MANY))
     print(
         f"memory: {few.peak_mb:.0f} MB for {few.chunks:,} chunks, {many.peak_mb:.0f} MB for"
-        f" {many.chunks:,} (target {PEAK_MB:.0f}, and at most {FLAT:.2f} x as much for the many)"
+        f" {many.chunks:,} (target {PEAK_MB:.0f}, and at most {PAGE_CACHES_MB:.0f} more for the"
+        " many)"
     )
-    return many.peak_mb < PEAK_MB and many.peak_mb <= FLAT * few.peak_mb
+    return many.peak_mb < PEAK_MB and many.peak_mb - few.peak_mb <= PAGE_CACHES_MB
 
 
 def main() -> int:

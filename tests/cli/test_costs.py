@@ -147,3 +147,13 @@ def test_events_as_json(ragkit: Ragkit, server: TempicoServer, docs: Path) -> No
     assert {event["event"] for event in events} == {"notice", "progress"}
     assert events[-1]["files"] == events[-1]["files_total"] == 20
     assert len(call.json["added"]) == 20
+
+
+def test_a_dry_run_asks_nothing_of_an_unknown_model(
+    ragkit: Ragkit, server: TempicoServer, docs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even how long its vectors are."""
+    server.knows_any_model = True
+    monkeypatch.setenv("RAGKIT_EMBEDDING_MODEL", "unheard-of:7b")
+    assert ragkit("ingest", "docs", "--dry-run", "--json").json["new_chunks"] == 20
+    assert server.requests == []

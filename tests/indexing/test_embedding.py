@@ -10,7 +10,14 @@ import numpy as np
 import pytest
 
 from ragkit.errors import BadProviderResponse, ProviderUnavailable
-from ragkit.indexing.embedding import Embedded, EmbeddingStage, Stopped, Text
+from ragkit.indexing.embedding import (
+    AHEAD_TEXTS,
+    UNSAVED_BATCHES,
+    Embedded,
+    EmbeddingStage,
+    Stopped,
+    Text,
+)
 from ragkit.ports import EmbedKind
 from ragkit.vectors import input_hash, pack
 
@@ -26,7 +33,7 @@ class Model:
         *,
         batch_texts: int = 4,
         in_flight: int = 1,
-        meanwhile: Callable[[Sequence[str]], None] = lambda _texts: None,
+        meanwhile: Callable[[Sequence[str]], object] = lambda _texts: None,
     ) -> None:
         self.batch_texts = batch_texts
         self.batch_tokens = 1000
@@ -211,17 +218,87 @@ def test_little_is_planned_ahead() -> None:
     added: list[int] = []
 
     def add() -> None:
-        for n in range(20):
+        for n in range(2 * AHEAD_TEXTS):
             stage.add(str(n), texts(f"text {n}"), {})
             added.append(n)
 
     thread = threading.Thread(target=add)
     thread.start()
-    time.sleep(0.4)
-    assert len(added) < 8
-    gate.release(20)
-    thread.join(5)
+    deadline = time.monotonic() + 10
+    while len(added) < AHEAD_TEXTS and time.monotonic() < deadline:
+        time.sleep(0.01)
+    time.sleep(0.2)
+    assert len(added) <= AHEAD_TEXTS + 4
+    gate.release(2 * AHEAD_TEXTS)
+    thread.join(10)
+    assert len(list(stage.drain())) == 2 * AHEAD_TEXTS
+
+
+def test_the_embedder_has_work_while_a_document_is_cut_or_written() -> None:
+    """However small its batches are, those that are planned last for a while."""
+    model = Model(batch_texts=1, in_flight=4, meanwhile=lambda _texts: time.sleep(0.001))
+    stage: EmbeddingStage[str] = EmbeddingStage(model)
+    stage.add("long", texts(*(f"text {n}" for n in range(AHEAD_TEXTS))), {})
+    deadline = time.monotonic() + 10
+    while len(model.asked) < AHEAD_TEXTS - 1 and time.monotonic() < deadline:
+        time.sleep(0.01)  # nobody takes replies meanwhile
+    assert len(model.asked) >= AHEAD_TEXTS - 1
+    assert len(list(stage.drain())) == 1
+
+
+class SlowShelf(Shelf):
+    """A vault that takes its time until it is let go, and counts how often it is written."""
+
+    def __init__(self) -> None:
+        self.let_go = threading.Event()
+        self.writes = 0
+
+    def put(self, items: Mapping[bytes, bytes]) -> None:
+        self.let_go.wait(10)
+        self.writes += 1
+        super().put(items)
+
+
+def test_a_slow_vault_keeps_no_request_waiting_but_few_are_unsaved() -> None:
+    """What comes back meanwhile is written together, and is no more than a crash may lose."""
+    model = Model(batch_texts=1, in_flight=3)
+    shelf = SlowShelf()
+    stage: EmbeddingStage[str] = EmbeddingStage(model, vault=shelf)
+    for n in range(20):
+        stage.add(str(n), texts(f"text {n}"), {})
+    deadline = time.monotonic() + 5
+    while len(model.asked) < 3 + UNSAVED_BATCHES and time.monotonic() < deadline:
+        time.sleep(0.005)
+    time.sleep(0.1)
+    assert len(model.asked) == 3 + UNSAVED_BATCHES
+    assert list(stage.finished()) == []
+    shelf.let_go.set()
     assert len(list(stage.drain())) == 20
+    assert len(shelf) == 20
+    assert shelf.writes < 20
+
+
+def test_a_vault_that_fails_ends_the_stage() -> None:
+    """One that raises is broken; the cache never does."""
+
+    class Broken(Shelf):
+        def put(self, items: Mapping[bytes, bytes]) -> None:
+            raise OSError("broken")
+
+    stage: EmbeddingStage[str] = EmbeddingStage(Model(), vault=Broken())
+    stage.add("a", texts("1"), {})
+    with pytest.raises(OSError, match="broken"):
+        list(stage.drain())
+
+
+def test_the_threads_end_with_the_stage() -> None:
+    """Those that embed, and the one that writes to the vault."""
+    before = set(threading.enumerate())
+    run(EmbeddingStage(Model(in_flight=3), vault=Shelf()), DOCUMENTS)
+    deadline = time.monotonic() + 5
+    while set(threading.enumerate()) - before and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert set(threading.enumerate()) - before == set()
 
 
 def test_a_limit_is_asked_before_each_batch() -> None:
@@ -241,3 +318,21 @@ def test_a_limit_is_asked_before_each_batch() -> None:
     assert set(model.asked) <= {"one", "two"}
     assert len(sent) == 2
     assert all(tokens > 0 for tokens in sent)
+
+
+def test_what_a_limit_let_pass_is_still_sent() -> None:
+    """A run that ends at its limit has used it up, though most was only planned then."""
+    model = Model(batch_texts=1, meanwhile=lambda _texts: time.sleep(0.01))
+    left = iter(range(6))
+
+    def allow(_tokens: int) -> None:
+        if next(left, None) is None:
+            raise Stopped("max-tokens")
+
+    stage: EmbeddingStage[str] = EmbeddingStage(model, before_batch=allow)
+    with pytest.raises(Stopped, match="max-tokens"):
+        for n in range(10):
+            stage.add(str(n), texts(f"text {n}"), {})
+    given = [each.document for each in stage.settle(seconds=5, send_planned=True)]
+    assert given == ["0", "1", "2", "3", "4", "5"]
+    assert len(model.asked) == 6

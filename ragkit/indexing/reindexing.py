@@ -1,0 +1,609 @@
+"""An index gets another embedder, other templates or other chunks, while the old ones serve.
+
+The new set is built in a file beside the index, from the stored documents alone: no source is
+read, and a call that ended early is continued by the next. It is put in place in one transaction.
+Killed at any moment, the index is whole: with its old set or with the new one.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from ragkit import chunking, vectors
+from ragkit.cache import cache_key
+from ragkit.errors import (
+    ConfigError,
+    DocumentError,
+    DocumentNotFound,
+    IndexBusy,
+    IndexStateError,
+    ProviderError,
+    StorageFull,
+)
+from ragkit.indexing.changes import Prepared
+from ragkit.indexing.comparing import compare, queries
+from ragkit.indexing.embedding import (
+    BATCH_TEXTS,
+    BATCH_TOKENS,
+    IN_FLIGHT,
+    Embedded,
+    EmbeddingStage,
+    Stopped,
+    Text,
+)
+from ragkit.indexing.plan import Ingest
+from ragkit.indexing.tally import Tally
+from ragkit.ports import Embedder
+from ragkit.prompts import fill_document
+from ragkit.store import Known, SqliteStore
+from ragkit.text import estimate_tokens
+from ragkit.types import (
+    Comparison,
+    Estimate,
+    Fingerprint,
+    Hit,
+    ReindexReport,
+    RequestRecord,
+    Usage,
+)
+
+SAMPLE = 20  # queries that compare the old set with the new one
+_NEXT = ".next"  # after the index's name: the set under way
+_PREVIOUS = ".previous"  # the index as it was before the last swap
+_LAST_REPLIES = {"interrupted": 0.3, "max-tokens": 600.0}  # as in an ingest, in seconds
+_LAST_REPLIES_ON_ERROR = 10.0
+_LEDGER_ROWS = 50  # are written together
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reindex:
+    """The terms of a reindex; `plan.fingerprint` is what the index is to have.
+
+    `before` embeds for the index as it is, None where that can't be had; `search` runs a query
+    by vectors alone. Below `min_found`, a share of `sample` queries, nothing is swapped.
+    `destination_before` is where queries for the old embedder go.
+    """
+
+    plan: Ingest
+    before: Embedder | None
+    search: Callable[[SqliteStore, Embedder, str], Sequence[Hit]]
+    destination_before: str = ""
+    sample: int = SAMPLE
+    min_found: float = 0.0
+    free_bytes: Callable[[Path], int] = lambda folder: shutil.disk_usage(folder).free
+
+
+def reindex(store: SqliteStore, embedder: Embedder, terms: Reindex) -> ReindexReport:
+    """Give an index what the terms say, once all of its documents have their new vectors.
+
+    Raises IndexNotFound, IndexBusy, StorageFull and ProviderError; what was embedded stays, and
+    the old set serves.
+    """
+    if terms.min_found and not terms.sample:
+        raise ConfigError(
+            "a least share of found documents needs queries", hint="give --sample at least 1"
+        )
+    wanted = terms.plan.fingerprint
+    stored = store.fingerprint() or wanted
+    if stored == wanted:
+        _leftover(store, wanted, terms.plan)
+        return ReindexReport(stored, wanted)
+    with closing(SqliteStore(_beside(store, _NEXT))) as shadow:
+        _check_space(store, shadow, wanted, terms)
+        try:
+            with _exclusive(shadow, terms.plan):
+                return _reindex(store, shadow, embedder, terms)
+        except Stopped as stopped:  # while it waited for another call
+            return ReindexReport(stored, wanted, stopped=stopped.reason)
+
+
+def _reindex(
+    store: SqliteStore, shadow: SqliteStore, embedder: Embedder, terms: Reindex
+) -> ReindexReport:
+    wanted = terms.plan.fingerprint
+    stored = store.fingerprint() or wanted
+    if stored == wanted:  # by another call, while this one waited
+        shadow.delete()
+        return ReindexReport(wanted, wanted)
+    if shadow.fingerprint() != wanted:
+        shadow.start_over(wanted)
+    report = _Building(store, shadow, embedder, terms, stored).run()
+    if report.swapped:
+        shadow.delete()
+    return report
+
+
+def rollback(store: SqliteStore) -> ReindexReport:
+    """Bring back the chunks, vectors and settings from before the last reindex.
+
+    Raises IndexStateError where there are none, or documents have changed since.
+    """
+    stored = store.fingerprint()
+    with closing(SqliteStore(_beside(store, _PREVIOUS))) as previous:
+        before = previous.fingerprint() if previous.exists() else None
+        if stored is None or before is None or before == stored:
+            raise IndexStateError(
+                f"there is nothing to go back to: no reindex of {store.path} left its old set",
+                hint="ragkit reindex with other settings makes another set",
+            )
+        with store.exclusive():
+            if changed := store.differing(previous):
+                some = ", ".join(changed[:3]) + (", ..." if len(changed) > 3 else "")
+                raise IndexStateError(
+                    f"{len(changed)} documents were added, changed or removed since: {some}",
+                    hint=f"reindex with the old settings instead: {_options(before)}",
+                )
+            store.replace_chunks(previous)
+            stats = store.stats()
+        previous.delete()
+    return ReindexReport(stored, before, stats.documents, stats.chunks, swapped=True)
+
+
+def remove_beside(store: SqliteStore, id_: str) -> None:
+    """Take a document out of the sets beside an index too, where its text would outlive it."""
+    for suffix in (_NEXT, _PREVIOUS):
+        beside = SqliteStore(_beside(store, suffix), lock_wait_seconds=0)
+        # A reindex that runs takes out what is gone by itself.
+        with closing(beside), suppress(DocumentNotFound, IndexBusy):
+            if beside.exists() and beside.info(id_):
+                with beside.exclusive():
+                    beside.remove(id_)
+
+
+def estimate_reindex(store: SqliteStore, embedder: Embedder, plan: Ingest) -> Estimate:
+    """Say what a reindex would embed and cost, without a request or a change."""
+    with closing(SqliteStore(_beside(store, _NEXT))) as shadow:
+        return _estimate(store, shadow, embedder, plan)
+
+
+class _Building:
+    """One reindex under way: fills the shadow, compares, swaps."""
+
+    def __init__(
+        self,
+        store: SqliteStore,
+        shadow: SqliteStore,
+        embedder: Embedder,
+        terms: Reindex,
+        stored: Fingerprint,
+    ) -> None:
+        self._store = store
+        self._shadow = shadow
+        self._embedder = embedder
+        self._terms = terms
+        self._stored = stored
+        self._plan = terms.plan
+        self._tally = Tally(terms.plan.on_event)
+        self._records: list[RequestRecord] = []
+        self._is_announced = False
+        self._tokens_sent = 0
+        self._comparison: Comparison | None = None
+
+    def run(self) -> ReindexReport:
+        swapped = False
+        lenders = _lenders(self._store, self._plan.fingerprint)
+        self._listen(self._embedder)
+        try:
+            self._fill(lenders)
+            if not self._tally.failed:
+                self._compare()
+                swapped = self._swap(lenders)
+        except Stopped as stopped:
+            self._tally.stopped = stopped.reason
+        finally:
+            self._write_ledger(at_least=1)
+            _close_others(lenders, self._store)
+        stats = (self._store if swapped else self._shadow).stats()
+        return ReindexReport(
+            before=self._stored,
+            after=self._plan.fingerprint,
+            documents=stats.documents,
+            chunks=stats.chunks,
+            chunks_embedded=self._tally.chunks_embedded,
+            comparison=self._comparison,
+            failed=tuple(self._tally.failed),
+            usage=self._tally.usage,
+            swapped=swapped,
+            stopped=self._tally.stopped,
+        )
+
+    def _swap(self, lenders: Sequence[SqliteStore]) -> bool:
+        """Put the new set in place, brought up to what an ingest did meanwhile."""
+        found = self._comparison
+        if found and found.queries and found.found_after / found.queries < self._terms.min_found:
+            raise Stopped("min-found")
+        with _exclusive(self._store, self._plan):
+            if self._store.fingerprint() != self._stored:
+                raise IndexStateError(
+                    f"{self._store.path} got other settings while it was reindexed",
+                    hint="run it again",
+                )
+            self._fill(lenders)
+            if self._tally.failed:
+                return False
+            self._write_ledger(at_least=1)
+            _keep(self._store)
+            self._store.replace_chunks(self._shadow, with_requests=True)
+        return True
+
+    # --- filling -------------------------------------------------------------------------------
+
+    def _fill(self, lenders: Sequence[SqliteStore]) -> None:
+        """Embed and write what the shadow doesn't have of the index's documents."""
+        documents = self._store.known()
+        _follow(self._shadow, documents)
+        pending = _pending(self._shadow, documents)
+        self._tally.files_total += len(pending)
+        self._tally.bytes_total += sum(known.size_bytes for known in pending)
+        stage: EmbeddingStage[Prepared] = EmbeddingStage(
+            self._embedder,
+            vault=self._plan.vault,
+            stop=self._plan.stop,
+            before_batch=self._before_batch,
+        )
+        before = self._tally.chunks_embedded, self._tally.tokens
+        with closing(stage):
+            try:
+                for prepared in _prepared(self._store, pending, self._plan.fingerprint):
+                    if self._plan.stop():
+                        raise Stopped("interrupted")
+                    texts = _texts(prepared, self._plan.fingerprint)
+                    keys = [text.key for text in texts]
+                    stage.add(prepared, texts, _known_vectors((self._shadow, *lenders), keys))
+                    self._write(stage, stage.finished(), before)
+                self._write(stage, stage.drain(), before)
+            except (Stopped, ProviderError) as exc:
+                reason = exc.reason if isinstance(exc, Stopped) else ""
+                if reason == "interrupted" and hasattr(self._embedder, "cancel"):
+                    self._embedder.cancel()
+                seconds = _LAST_REPLIES.get(reason, _LAST_REPLIES_ON_ERROR)
+                self._write(stage, stage.settle(seconds=seconds), before)
+                raise
+
+    def _write(
+        self,
+        stage: EmbeddingStage[Prepared],
+        finished: Iterable[Embedded[Prepared]],
+        before: tuple[int, int],
+    ) -> None:
+        tally = self._tally
+        for each in finished:
+            prepared, uri = each.document, each.document.document.uri
+            tally.chunks_embedded = before[0] + stage.texts_embedded
+            tally.tokens = before[1] + stage.tokens_embedded
+            if error := each.error:
+                failure = DocumentError(uri, str(error), hint=error.hint, code=error.code)
+                tally.leave_out(failure, size=prepared.size)
+                continue
+            keys = [vectors.input_hash(text) for text in prepared.inputs]
+            self._shadow.put(
+                prepared.document,
+                prepared.chunks,
+                [(key, each.vectors[key]) for key in keys],
+                size_bytes=prepared.size,
+                mtime_ns=prepared.mtime_ns,
+            )
+            tally.chunks += len(prepared.chunks)
+            tally.done(uri, size=prepared.size)
+            self._write_ledger(at_least=_LEDGER_ROWS)
+
+    def _listen(self, embedder: Embedder) -> None:
+        if hasattr(embedder, "on_request"):
+            embedder.on_request = self._records.append
+        if hasattr(embedder, "on_wait"):
+            embedder.on_wait = self._tell_wait
+
+    def _tell_wait(self, seconds: float, reason: str) -> None:
+        self._tally.notice(f"waiting {seconds:.0f} s: {reason}")
+
+    def _write_ledger(self, *, at_least: int) -> None:
+        """Note what requests cost in the shadow, whose rows the index gets with the swap."""
+        if len(self._records) < at_least:
+            return
+        records, self._records[:] = list(self._records), []
+        self._shadow.record_requests(records)
+        for record in records:
+            self._tally.usage += Usage(requests=1, embedding_tokens=record.tokens)
+
+    # --- before anything is sent ---------------------------------------------------------------
+
+    def _before_batch(self, tokens: int) -> None:
+        plan = self._plan
+        if plan.destination and not self._is_announced:
+            self._is_announced = True
+            self._announce()
+        if plan.max_tokens and self._tokens_sent + tokens > plan.max_tokens:
+            raise Stopped("max-tokens")
+        self._tokens_sent += tokens
+
+    def _announce(self) -> None:
+        plan = self._plan
+        expected = _estimate(self._store, self._shadow, self._embedder, plan)
+        if plan.confirm_tokens and expected.tokens > plan.confirm_tokens:
+            if plan.confirm is None:
+                raise ConfigError(
+                    f"this would send about {expected.tokens:,} tokens to {plan.destination}, more"
+                    f" than confirm_tokens ({plan.confirm_tokens:,})",
+                    hint="look at it with --dry-run; allow it with --yes or a higher"
+                    " confirm_tokens",
+                    code="unconfirmed",
+                )
+            if not plan.confirm(expected):
+                raise Stopped("declined")
+        self._tally.notice(
+            f"the text of {expected.updated} documents, about {expected.tokens:,} tokens, goes to"
+            f" {plan.destination} to be embedded with {self._embedder.name}"
+        )
+
+    # --- comparing -----------------------------------------------------------------------------
+
+    def _compare(self) -> None:
+        terms = self._terms
+        if not terms.sample:
+            return
+        asked = queries(self._shadow, sample=terms.sample)
+        old = None
+        if terms.before is not None:
+            self._listen(terms.before)
+            old = partial(terms.search, self._store, terms.before)
+            if terms.destination_before:
+                self._tally.notice(
+                    f"{len(asked)} headings and sentences of the documents go to"
+                    f" {terms.destination_before}, to compare with {terms.before.name}"
+                )
+        new = partial(terms.search, self._shadow, self._embedder)
+        self._comparison = compare(asked, before=old, after=new, notice=self._tally.notice)
+
+
+@contextmanager
+def _exclusive(store: SqliteStore, plan: Ingest) -> Iterator[None]:
+    """Be the only writer; a stop while waiting for another one is a stop of the run."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(
+                store.exclusive(on_wait=Tally(plan.on_event).notice, stop=plan.stop)
+            )
+        except IndexBusy:
+            if plan.stop():
+                raise Stopped("interrupted") from None
+            raise
+        yield
+
+
+# --- what is to do -----------------------------------------------------------------------------
+
+
+def _follow(shadow: SqliteStore, documents: dict[str, Known]) -> None:
+    """Take out of the shadow what the index has no more, and give the rest its places."""
+    by_id = {known.id: known for known in documents.values()}
+    held = list(shadow.known().values())
+    for known in held:
+        if known.id not in by_id:
+            shadow.remove(known.id)
+    moved = [
+        known for known in held if known.id in by_id and _place(known) != _place(by_id[known.id])
+    ]
+    # In two steps, since documents may have changed places: a uri is one document's only.
+    for known in moved:
+        _rename(shadow, by_id[known.id], f"moving:{known.id}")
+    for known in moved:
+        _rename(shadow, by_id[known.id], by_id[known.id].uri)
+
+
+def _place(known: Known) -> tuple[str, str, int, int]:
+    return known.uri, known.collection, known.size_bytes, known.mtime_ns
+
+
+def _rename(shadow: SqliteStore, known: Known, uri: str) -> None:
+    shadow.rename(
+        known.id,
+        uri,
+        size_bytes=known.size_bytes,
+        mtime_ns=known.mtime_ns,
+        collection=known.collection,
+    )
+
+
+def _pending(shadow: SqliteStore, documents: dict[str, Known]) -> list[Known]:
+    """Return the documents, by uri, that the shadow doesn't hold in their present version."""
+    held = {known.id: known.content_hash for known in shadow.known().values()}
+    return [
+        known for _, known in sorted(documents.items()) if held.get(known.id) != known.content_hash
+    ]
+
+
+def _prepared(
+    store: SqliteStore, pending: Iterable[Known], fingerprint: Fingerprint
+) -> Iterator[Prepared]:
+    """Yield stored documents cut anew; one that was removed meanwhile is left out."""
+    for known in pending:
+        try:
+            document = store.get(known.id)
+        except DocumentNotFound:
+            continue
+        document = replace(document, uri=known.uri)  # that of the list, where each stands once
+        chunks = chunking.chunk(document, max_tokens=fingerprint.chunk_tokens)
+        inputs = [
+            fill_document(
+                fingerprint.document_template,
+                title=document.title,
+                context=context,
+                text=chunk.text,
+            )
+            for chunk, context in zip(chunks, chunking.contexts(chunks, document), strict=True)
+        ]
+        yield Prepared(document, chunks, inputs, known.size_bytes, known.mtime_ns, False)
+
+
+def _texts(prepared: Prepared, fingerprint: Fingerprint) -> list[Text]:
+    name, dimensions = fingerprint.embedder, fingerprint.dimensions
+    return [
+        Text(vectors.input_hash(text), cache_key(name, dimensions, text), text)
+        for text in prepared.inputs
+    ]
+
+
+def _lenders(store: SqliteStore, wanted: Fingerprint) -> list[SqliteStore]:
+    """Return the indexes here whose vectors are of the wanted space, this one first.
+
+    With other chunks or templates alone, most texts may still be what they were.
+    """
+    found = []
+    for each in (store, SqliteStore(_beside(store, _PREVIOUS))):
+        fingerprint = each.fingerprint() if each.exists() else None
+        if fingerprint and _space(fingerprint) == _space(wanted):
+            found.append(each)
+        elif each is not store:
+            each.close()
+    return found
+
+
+def _close_others(lenders: Iterable[SqliteStore], store: SqliteStore) -> None:
+    for each in lenders:
+        if each is not store:
+            each.close()
+
+
+def _space(fingerprint: Fingerprint) -> tuple[str, int]:
+    return fingerprint.embedder, fingerprint.dimensions
+
+
+def _known_vectors(stores: Iterable[SqliteStore], keys: Sequence[bytes]) -> dict[bytes, bytes]:
+    found: dict[bytes, bytes] = {}
+    for store in stores:
+        found |= store.known_vectors(key for key in keys if key not in found)
+    return found
+
+
+def _estimate(
+    store: SqliteStore, shadow: SqliteStore, embedder: Embedder, plan: Ingest
+) -> Estimate:
+    """Cut all that is pending and count what neither the sets here nor the cache know."""
+    wanted = plan.fingerprint
+    documents = store.known()
+    is_begun = shadow.exists() and shadow.fingerprint() == wanted
+    pending = _pending(shadow, documents) if is_begun else list(documents.values())
+    lenders = _lenders(store, wanted)
+    stores = (shadow, *lenders) if is_begun else lenders
+    seen: set[bytes] = set()
+    chunks = texts = tokens = 0
+    for prepared in _prepared(store, pending, wanted):
+        chunks += len(prepared.chunks)
+        for text in _unknown(prepared, wanted, stores, plan, seen):
+            texts += 1
+            tokens += estimate_tokens(text.text)
+    _close_others(lenders, store)
+    requests = max(
+        -(-texts // getattr(embedder, "batch_texts", BATCH_TEXTS)),
+        -(-tokens // getattr(embedder, "batch_tokens", BATCH_TOKENS)),
+    )
+    spent = next((each for each in store.usage() if each.model == wanted.embedder), None)
+    tokens = round(tokens * (spent.tokens_per_estimated if spent else 1.0))
+    in_flight = getattr(embedder, "in_flight", IN_FLIGHT)
+    return Estimate(
+        files=len(documents),
+        added=0,
+        updated=len(pending),
+        moved=0,
+        unchanged=len(documents) - len(pending),
+        failed=0,
+        skipped=0,
+        chunks=chunks,
+        new_chunks=texts,
+        tokens=tokens,
+        requests=requests if plan.destination else 0,
+        cost=tokens * plan.price / 1e6 if plan.price and plan.destination else None,
+        seconds=requests * spent.seconds_per_request / in_flight if spent else None,
+        destination=plan.destination,
+        model=wanted.embedder,
+    )
+
+
+def _unknown(
+    prepared: Prepared,
+    wanted: Fingerprint,
+    stores: Sequence[SqliteStore],
+    plan: Ingest,
+    seen: set[bytes],
+) -> list[Text]:
+    """Return the texts that would have to be embedded, and note them as seen."""
+    texts = {text.key: text for text in _texts(prepared, wanted) if text.key not in seen}
+    known = _known_vectors(stores, list(texts))
+    missing = [text for key, text in texts.items() if key not in known]
+    if missing and plan.vault:
+        cached = plan.vault.get([text.cache_key for text in missing])
+        missing = [text for text in missing if text.cache_key not in cached]
+    seen.update(text.key for text in missing)
+    return missing
+
+
+# --- the files beside the index ----------------------------------------------------------------
+
+
+def _beside(store: SqliteStore, suffix: str) -> Path:
+    return store.path.with_name(store.path.name + suffix)
+
+
+def _leftover(store: SqliteStore, wanted: Fingerprint, plan: Ingest) -> None:
+    """Remove a shadow that was put in place already; tell of one that waits to be continued."""
+    with closing(SqliteStore(_beside(store, _NEXT))) as shadow:
+        begun = shadow.fingerprint() if shadow.exists() else None
+        if begun is None:
+            return
+        if begun == wanted:
+            with shadow.exclusive():
+                shadow.delete()
+            return
+        Tally(plan.on_event).notice(
+            f"a reindex waits to be continued: {_options(begun)} (or remove {shadow.path})"
+        )
+
+
+def _check_space(
+    store: SqliteStore, shadow: SqliteStore, wanted: Fingerprint, terms: Reindex
+) -> None:
+    """Raise StorageFull unless the disk holds the shadow, the old set kept, and the swap's log."""
+    stats = store.stats()
+    stored = stats.fingerprint or wanted
+    chunks = stats.chunks * stored.chunk_tokens / wanted.chunk_tokens
+    growth = int(4 * (chunks * wanted.dimensions - stats.chunks * stored.dimensions))
+    new_bytes = stats.size_bytes + max(0, growth)
+    there = shadow.path.stat().st_size if shadow.exists() else 0
+    needed = 2 * new_bytes + stats.size_bytes - min(there, new_bytes)
+    free = terms.free_bytes(store.path.parent)
+    if free < needed:
+        raise StorageFull(
+            f"a reindex of {store.path} needs about {needed / 1e6:,.0f} MB for a while, and the"
+            f" disk has {free / 1e6:,.0f} MB free",
+            hint="free some space, or build a new index on another disk with --db",
+        )
+
+
+def _keep(store: SqliteStore) -> None:
+    """Keep the index as it is for a rollback; a half copy never has the name of a whole one."""
+    part = _beside(store, _PREVIOUS + ".part")
+    store.copy_to(part)
+    with closing(SqliteStore(part)) as copy:
+        kept, stats = copy.stats(), store.stats()
+        if (kept.documents, kept.vectors) != (stats.documents, stats.vectors):
+            raise IndexStateError(
+                f"{part} is no whole copy of {store.path}", hint="check the disk, then run it again"
+            )
+    previous = SqliteStore(_beside(store, _PREVIOUS))
+    previous.delete()
+    part.replace(previous.path)
+    SqliteStore(part).delete()  # the empty log that reading it has left
+
+
+def _options(fingerprint: Fingerprint) -> str:
+    """Return the command that asks for a fingerprint, without its templates."""
+    return (
+        f"ragkit reindex --embedding-model {fingerprint.embedder}"
+        f" --embedding-dimensions {fingerprint.dimensions}"
+        f" --chunk-tokens {fingerprint.chunk_tokens}"
+    )

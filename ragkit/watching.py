@@ -58,7 +58,8 @@ def check_available() -> None:
     except ImportError as exc:
         raise ConfigError(
             "watching needs the package watchfiles, which is not installed",
-            hint="pip install 'ragkit[watch]' from a checkout or wheel, or pip install watchfiles",
+            hint="install it: pip install watchfiles; or with ragkit: pip install '.[watch]' in a"
+            " checkout, or name the wheel's file with [watch] behind it",
         ) from exc
 
 

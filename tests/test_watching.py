@@ -305,6 +305,23 @@ def test_a_folder_that_goes_and_comes_back(
     watch.until(lambda: watch.changed() == {"added": ["new.md", "later.md"]})
 
 
+def test_a_folder_that_is_replaced(index: Index, docs: Path) -> None:
+    """The one that took its place is watched from then on."""
+    kitchen, cellar = docs / "kitchen", docs / "cellar"
+    shutil.copytree(kitchen, cellar)
+    watch = Watch(index, kitchen)
+    try:
+        watch.until_watching()
+        shutil.rmtree(kitchen)
+        cellar.rename(kitchen)
+        write(kitchen / "new.md", "# New\n\nA puffin.\n")
+        watch.until(lambda: watch.changed() == {"added": ["new.md"]})
+        write(kitchen / "later.md", "# Later\n\nA seal.\n")
+        watch.until(lambda: watch.changed() == {"added": ["new.md", "later.md"]})
+    finally:
+        watch.stop()
+
+
 def test_documents_that_are_kept_are_told_of_once(watch: Watch, docs: Path) -> None:
     """The same notice of one ingest after the other is not repeated."""
     for number in range(30):
@@ -364,7 +381,8 @@ def test_without_the_extra(index: Index, docs: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(builtins, "__import__", missing)
     with pytest.raises(ConfigError) as caught:
         index.watch(docs)
-    assert "pip install 'ragkit[watch]'" in caught.value.hint
+    assert "pip install watchfiles" in caught.value.hint
+    assert "pip install '.[watch]'" in caught.value.hint
 
 
 # --- coming to rest ----------------------------------------------------------------------------

@@ -10,12 +10,11 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from ragkit import chunking, vectors
-from ragkit.cache import cache_key
+from ragkit import vectors
 from ragkit.errors import (
     ConfigError,
     DocumentError,
@@ -28,20 +27,27 @@ from ragkit.errors import (
 from ragkit.indexing.changes import Prepared
 from ragkit.indexing.comparing import compare, queries
 from ragkit.indexing.embedding import (
-    BATCH_TEXTS,
-    BATCH_TOKENS,
-    IN_FLIGHT,
     Embedded,
     EmbeddingStage,
     Stopped,
-    Text,
 )
 from ragkit.indexing.plan import Ingest
+from ragkit.indexing.recutting import (
+    NEXT,
+    PREVIOUS,
+    beside,
+    close_others,
+    cut_anew,
+    estimate_set,
+    follow,
+    known_vectors,
+    lenders,
+    pending_in,
+    texts_of,
+)
 from ragkit.indexing.tally import Tally
 from ragkit.ports import Embedder
-from ragkit.prompts import fill_document
-from ragkit.store import Known, SqliteStore
-from ragkit.text import estimate_tokens
+from ragkit.store import SqliteStore
 from ragkit.types import (
     Comparison,
     Estimate,
@@ -53,8 +59,6 @@ from ragkit.types import (
 )
 
 SAMPLE = 20  # queries that compare the old set with the new one
-_NEXT = ".next"  # after the index's name: the set under way
-_PREVIOUS = ".previous"  # the index as it was before the last swap
 _LAST_REPLIES = {"interrupted": 0.3, "max-tokens": 600.0}  # as in an ingest, in seconds
 _LAST_REPLIES_ON_ERROR = 10.0
 _LEDGER_ROWS = 50  # are written together
@@ -93,7 +97,7 @@ def reindex(store: SqliteStore, embedder: Embedder, terms: Reindex) -> ReindexRe
     if stored == wanted:
         _leftover(store, wanted, terms.plan)
         return ReindexReport(stored, wanted)
-    with closing(SqliteStore(_beside(store, _NEXT))) as shadow:
+    with closing(SqliteStore(beside(store, NEXT))) as shadow:
         _check_space(store, shadow, wanted, terms)
         try:
             with _exclusive(shadow, terms.plan):
@@ -124,7 +128,7 @@ def rollback(store: SqliteStore) -> ReindexReport:
     Raises IndexStateError where there are none, or documents have changed since.
     """
     stored = store.fingerprint()
-    with closing(SqliteStore(_beside(store, _PREVIOUS))) as previous:
+    with closing(SqliteStore(beside(store, PREVIOUS))) as previous:
         before = previous.fingerprint() if previous.exists() else None
         if stored is None or before is None or before == stored:
             raise IndexStateError(
@@ -146,19 +150,19 @@ def rollback(store: SqliteStore) -> ReindexReport:
 
 def remove_beside(store: SqliteStore, id_: str) -> None:
     """Take a document out of the sets beside an index too, where its text would outlive it."""
-    for suffix in (_NEXT, _PREVIOUS):
-        beside = SqliteStore(_beside(store, suffix), lock_wait_seconds=0)
+    for suffix in (NEXT, PREVIOUS):
+        other = SqliteStore(beside(store, suffix), lock_wait_seconds=0)
         # A reindex that runs takes out what is gone by itself.
-        with closing(beside), suppress(DocumentNotFound, IndexBusy):
-            if beside.exists() and beside.info(id_):
-                with beside.exclusive():
-                    beside.remove(id_)
+        with closing(other), suppress(DocumentNotFound, IndexBusy):
+            if other.exists() and other.info(id_):
+                with other.exclusive():
+                    other.remove(id_)
 
 
 def estimate_reindex(store: SqliteStore, embedder: Embedder, plan: Ingest) -> Estimate:
     """Say what a reindex would embed and cost, without a request or a change."""
-    with closing(SqliteStore(_beside(store, _NEXT))) as shadow:
-        return _estimate(store, shadow, embedder, plan)
+    with closing(SqliteStore(beside(store, NEXT))) as shadow:
+        return estimate_set(store, shadow, embedder, plan)
 
 
 class _Building:
@@ -186,18 +190,18 @@ class _Building:
 
     def run(self) -> ReindexReport:
         swapped = False
-        lenders = _lenders(self._store, self._plan.fingerprint)
+        lending = lenders(self._store, self._plan.fingerprint)
         self._listen(self._embedder)
         try:
-            self._fill(lenders)
+            self._fill(lending)
             if not self._tally.failed:
                 self._compare()
-                swapped = self._swap(lenders)
+                swapped = self._swap(lending)
         except Stopped as stopped:
             self._tally.stopped = stopped.reason
         finally:
             self._write_ledger(at_least=1)
-            _close_others(lenders, self._store)
+            close_others(lending, self._store)
         stats = (self._store if swapped else self._shadow).stats()
         return ReindexReport(
             before=self._stored,
@@ -212,7 +216,7 @@ class _Building:
             stopped=self._tally.stopped,
         )
 
-    def _swap(self, lenders: Sequence[SqliteStore]) -> bool:
+    def _swap(self, lending: Sequence[SqliteStore]) -> bool:
         """Put the new set in place, brought up to what an ingest did meanwhile."""
         found = self._comparison
         if found and found.queries and found.found_after / found.queries < self._terms.min_found:
@@ -223,21 +227,23 @@ class _Building:
                     f"{self._store.path} got other settings while it was reindexed",
                     hint="run it again",
                 )
-            self._fill(lenders)
+            self._fill(lending)
             if self._tally.failed:
                 return False
             self._write_ledger(at_least=1)
+            self._check_stop()
             _keep(self._store)
+            self._check_stop()
             self._store.replace_chunks(self._shadow, with_requests=True)
         return True
 
     # --- filling -------------------------------------------------------------------------------
 
-    def _fill(self, lenders: Sequence[SqliteStore]) -> None:
+    def _fill(self, lending: Sequence[SqliteStore]) -> None:
         """Embed and write what the shadow doesn't have of the index's documents."""
         documents = self._store.known()
-        _follow(self._shadow, documents)
-        pending = _pending(self._shadow, documents)
+        follow(self._shadow, documents)
+        pending = pending_in(self._shadow, documents)
         self._tally.files_total += len(pending)
         self._tally.bytes_total += sum(known.size_bytes for known in pending)
         stage: EmbeddingStage[Prepared] = EmbeddingStage(
@@ -249,12 +255,11 @@ class _Building:
         before = self._tally.chunks_embedded, self._tally.tokens
         with closing(stage):
             try:
-                for prepared in _prepared(self._store, pending, self._plan.fingerprint):
-                    if self._plan.stop():
-                        raise Stopped("interrupted")
-                    texts = _texts(prepared, self._plan.fingerprint)
+                for prepared in cut_anew(self._store, pending, self._plan.fingerprint):
+                    self._check_stop()
+                    texts = texts_of(prepared, self._plan.fingerprint)
                     keys = [text.key for text in texts]
-                    stage.add(prepared, texts, _known_vectors((self._shadow, *lenders), keys))
+                    stage.add(prepared, texts, known_vectors((self._shadow, *lending), keys))
                     self._write(stage, stage.finished(), before)
                 self._write(stage, stage.drain(), before)
             except (Stopped, ProviderError) as exc:
@@ -292,6 +297,10 @@ class _Building:
             tally.done(uri, size=prepared.size)
             self._write_ledger(at_least=_LEDGER_ROWS)
 
+    def _check_stop(self) -> None:
+        if self._plan.stop():
+            raise Stopped("interrupted")
+
     def _listen(self, embedder: Embedder) -> None:
         if hasattr(embedder, "on_request"):
             embedder.on_request = self._records.append
@@ -323,7 +332,7 @@ class _Building:
 
     def _announce(self) -> None:
         plan = self._plan
-        expected = _estimate(self._store, self._shadow, self._embedder, plan)
+        expected = estimate_set(self._store, self._shadow, self._embedder, plan)
         if plan.confirm_tokens and expected.tokens > plan.confirm_tokens:
             if plan.confirm is None:
                 raise ConfigError(
@@ -350,14 +359,18 @@ class _Building:
         old = None
         if terms.before is not None:
             self._listen(terms.before)
-            old = partial(terms.search, self._store, terms.before)
+            old = partial(self._search, self._store, terms.before)
             if terms.destination_before:
                 self._tally.notice(
                     f"{len(asked)} headings and sentences of the documents go to"
                     f" {terms.destination_before}, to compare with {terms.before.name}"
                 )
-        new = partial(terms.search, self._shadow, self._embedder)
+        new = partial(self._search, self._shadow, self._embedder)
         self._comparison = compare(asked, before=old, after=new, notice=self._tally.notice)
+
+    def _search(self, store: SqliteStore, embedder: Embedder, query: str) -> Sequence[Hit]:
+        self._check_stop()
+        return self._terms.search(store, embedder, query)
 
 
 @contextmanager
@@ -375,183 +388,12 @@ def _exclusive(store: SqliteStore, plan: Ingest) -> Iterator[None]:
         yield
 
 
-# --- what is to do -----------------------------------------------------------------------------
-
-
-def _follow(shadow: SqliteStore, documents: dict[str, Known]) -> None:
-    """Take out of the shadow what the index has no more, and give the rest its places."""
-    by_id = {known.id: known for known in documents.values()}
-    held = list(shadow.known().values())
-    for known in held:
-        if known.id not in by_id:
-            shadow.remove(known.id)
-    moved = [
-        known for known in held if known.id in by_id and _place(known) != _place(by_id[known.id])
-    ]
-    # In two steps, since documents may have changed places: a uri is one document's only.
-    for known in moved:
-        _rename(shadow, by_id[known.id], f"moving:{known.id}")
-    for known in moved:
-        _rename(shadow, by_id[known.id], by_id[known.id].uri)
-
-
-def _place(known: Known) -> tuple[str, str, int, int]:
-    return known.uri, known.collection, known.size_bytes, known.mtime_ns
-
-
-def _rename(shadow: SqliteStore, known: Known, uri: str) -> None:
-    shadow.rename(
-        known.id,
-        uri,
-        size_bytes=known.size_bytes,
-        mtime_ns=known.mtime_ns,
-        collection=known.collection,
-    )
-
-
-def _pending(shadow: SqliteStore, documents: dict[str, Known]) -> list[Known]:
-    """Return the documents, by uri, that the shadow doesn't hold in their present version."""
-    held = {known.id: known.content_hash for known in shadow.known().values()}
-    return [
-        known for _, known in sorted(documents.items()) if held.get(known.id) != known.content_hash
-    ]
-
-
-def _prepared(
-    store: SqliteStore, pending: Iterable[Known], fingerprint: Fingerprint
-) -> Iterator[Prepared]:
-    """Yield stored documents cut anew; one that was removed meanwhile is left out."""
-    for known in pending:
-        try:
-            document = store.get(known.id)
-        except DocumentNotFound:
-            continue
-        document = replace(document, uri=known.uri)  # that of the list, where each stands once
-        chunks = chunking.chunk(document, max_tokens=fingerprint.chunk_tokens)
-        inputs = [
-            fill_document(
-                fingerprint.document_template,
-                title=document.title,
-                context=context,
-                text=chunk.text,
-            )
-            for chunk, context in zip(chunks, chunking.contexts(chunks, document), strict=True)
-        ]
-        yield Prepared(document, chunks, inputs, known.size_bytes, known.mtime_ns, False)
-
-
-def _texts(prepared: Prepared, fingerprint: Fingerprint) -> list[Text]:
-    name, dimensions = fingerprint.embedder, fingerprint.dimensions
-    return [
-        Text(vectors.input_hash(text), cache_key(name, dimensions, text), text)
-        for text in prepared.inputs
-    ]
-
-
-def _lenders(store: SqliteStore, wanted: Fingerprint) -> list[SqliteStore]:
-    """Return the indexes here whose vectors are of the wanted space, this one first.
-
-    With other chunks or templates alone, most texts may still be what they were.
-    """
-    found = []
-    for each in (store, SqliteStore(_beside(store, _PREVIOUS))):
-        fingerprint = each.fingerprint() if each.exists() else None
-        if fingerprint and _space(fingerprint) == _space(wanted):
-            found.append(each)
-        elif each is not store:
-            each.close()
-    return found
-
-
-def _close_others(lenders: Iterable[SqliteStore], store: SqliteStore) -> None:
-    for each in lenders:
-        if each is not store:
-            each.close()
-
-
-def _space(fingerprint: Fingerprint) -> tuple[str, int]:
-    return fingerprint.embedder, fingerprint.dimensions
-
-
-def _known_vectors(stores: Iterable[SqliteStore], keys: Sequence[bytes]) -> dict[bytes, bytes]:
-    found: dict[bytes, bytes] = {}
-    for store in stores:
-        found |= store.known_vectors(key for key in keys if key not in found)
-    return found
-
-
-def _estimate(
-    store: SqliteStore, shadow: SqliteStore, embedder: Embedder, plan: Ingest
-) -> Estimate:
-    """Cut all that is pending and count what neither the sets here nor the cache know."""
-    wanted = plan.fingerprint
-    documents = store.known()
-    is_begun = shadow.exists() and shadow.fingerprint() == wanted
-    pending = _pending(shadow, documents) if is_begun else list(documents.values())
-    lenders = _lenders(store, wanted)
-    stores = (shadow, *lenders) if is_begun else lenders
-    seen: set[bytes] = set()
-    chunks = texts = tokens = 0
-    for prepared in _prepared(store, pending, wanted):
-        chunks += len(prepared.chunks)
-        for text in _unknown(prepared, wanted, stores, plan, seen):
-            texts += 1
-            tokens += estimate_tokens(text.text)
-    _close_others(lenders, store)
-    requests = max(
-        -(-texts // getattr(embedder, "batch_texts", BATCH_TEXTS)),
-        -(-tokens // getattr(embedder, "batch_tokens", BATCH_TOKENS)),
-    )
-    spent = next((each for each in store.usage() if each.model == wanted.embedder), None)
-    tokens = round(tokens * (spent.tokens_per_estimated if spent else 1.0))
-    in_flight = getattr(embedder, "in_flight", IN_FLIGHT)
-    return Estimate(
-        files=len(documents),
-        added=0,
-        updated=len(pending),
-        moved=0,
-        unchanged=len(documents) - len(pending),
-        failed=0,
-        skipped=0,
-        chunks=chunks,
-        new_chunks=texts,
-        tokens=tokens,
-        requests=requests if plan.destination else 0,
-        cost=tokens * plan.price / 1e6 if plan.price and plan.destination else None,
-        seconds=requests * spent.seconds_per_request / in_flight if spent else None,
-        destination=plan.destination,
-        model=wanted.embedder,
-    )
-
-
-def _unknown(
-    prepared: Prepared,
-    wanted: Fingerprint,
-    stores: Sequence[SqliteStore],
-    plan: Ingest,
-    seen: set[bytes],
-) -> list[Text]:
-    """Return the texts that would have to be embedded, and note them as seen."""
-    texts = {text.key: text for text in _texts(prepared, wanted) if text.key not in seen}
-    known = _known_vectors(stores, list(texts))
-    missing = [text for key, text in texts.items() if key not in known]
-    if missing and plan.vault:
-        cached = plan.vault.get([text.cache_key for text in missing])
-        missing = [text for text in missing if text.cache_key not in cached]
-    seen.update(text.key for text in missing)
-    return missing
-
-
 # --- the files beside the index ----------------------------------------------------------------
-
-
-def _beside(store: SqliteStore, suffix: str) -> Path:
-    return store.path.with_name(store.path.name + suffix)
 
 
 def _leftover(store: SqliteStore, wanted: Fingerprint, plan: Ingest) -> None:
     """Remove a shadow that was put in place already; tell of one that waits to be continued."""
-    with closing(SqliteStore(_beside(store, _NEXT))) as shadow:
+    with closing(SqliteStore(beside(store, NEXT))) as shadow:
         begun = shadow.fingerprint() if shadow.exists() else None
         if begun is None:
             return
@@ -586,7 +428,7 @@ def _check_space(
 
 def _keep(store: SqliteStore) -> None:
     """Keep the index as it is for a rollback; a half copy never has the name of a whole one."""
-    part = _beside(store, _PREVIOUS + ".part")
+    part = beside(store, PREVIOUS + ".part")
     store.copy_to(part)
     with closing(SqliteStore(part)) as copy:
         kept, stats = copy.stats(), store.stats()
@@ -594,7 +436,7 @@ def _keep(store: SqliteStore) -> None:
             raise IndexStateError(
                 f"{part} is no whole copy of {store.path}", hint="check the disk, then run it again"
             )
-    previous = SqliteStore(_beside(store, _PREVIOUS))
+    previous = SqliteStore(beside(store, PREVIOUS))
     previous.delete()
     part.replace(previous.path)
     SqliteStore(part).delete()  # the empty log that reading it has left

@@ -295,7 +295,7 @@ def main() -> int:
 
 def _moments(dice: random.Random, seconds: float) -> Iterator[float]:
     while True:
-        yield dice.uniform(0.1, seconds)
+        yield dice.uniform(0.1, 0.8 * seconds)
 
 
 def _print_round(number: int, this: Round, *, verbose: bool) -> None:

@@ -1,18 +1,21 @@
 """How well an ingest fills the endpoint, how fast it is without one, and what memory it takes.
 
-    python -m tests.benchmarks.pipeline [--only latency|speed|memory] [--scale X] [--fail-under]
+    python -m tests.benchmarks.pipeline [--only latency|speed|memory] [--scale X] [--texts N]
+                                        [--latency SECONDS] [--learn] [--fail-under]
 
 Files of made-up prose, about 200 tokens a chunk, are ingested into a new index with a new cache,
 as `Index.open` wires it, in a process of its own; the endpoint is another process on loopback with
 vectors of 768 dimensions computed beforehand.
 
-`latency`: each reply takes 50 ms, 8 requests may be in flight, and a request may hold so few texts
-that not the client but the endpoint is what limits (found out by the client: the first batches
-are refused). The ideal is that of 8 requests under way all the time, each taking the latency and
-nothing else; for comparison, what threads of Python's own http.client get out of the same server,
-whose own work takes some milliseconds too. `speed`: no latency, requests as large as the client
-likes. `memory`: the peak of the ingesting process for few chunks and for many; SQLite's page
-caches fill meanwhile, and nothing else may grow.
+`latency`: each reply takes 50 ms (or what `--latency` says), 8 requests may be in flight, and a
+request may hold so few texts that not the client but the endpoint is what limits. The ideal is that
+of 8 requests under way all the time, each taking the latency and nothing else; for comparison, what
+threads of Python's own http.client get out of the same server, whose own work takes some
+milliseconds too. The client knows how many texts a request may hold; with `--learn` it has to find
+out, by refusals.
+`speed`: no latency, requests as large as the client likes.
+`memory`: the peak of the ingesting process for few chunks and for many; SQLite's page caches fill
+meanwhile, and nothing else may grow.
 """
 
 from __future__ import annotations
@@ -31,10 +34,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import FunctionType
+from typing import cast
 from urllib.parse import urlsplit
 
 from ragkit import config
 from ragkit.index import Index
+from ragkit.providers.endpoint import EndpointEmbedder
 from ragkit.types import IngestLimits
 from tests.badfiles import peak_mb
 from tests.tempico import EMBEDDING_MODEL, Counts, TempicoProcess
@@ -100,7 +106,7 @@ def measure(chunks: int, **attributes: object) -> tuple[Run, Counts]:
         return ingest_into(server, chunks), server.counts
 
 
-def ingest_into(server: TempicoProcess, chunks: int) -> Run:
+def ingest_into(server: TempicoProcess, chunks: int, *, texts: int = 0) -> Run:
     with tempfile.TemporaryDirectory() as folder:
         docs = Path(folder, "docs")
         docs.mkdir()
@@ -113,12 +119,17 @@ def ingest_into(server: TempicoProcess, chunks: int) -> Run:
             "XDG_CACHE_HOME": str(Path(folder, "cache")),
         }
         command = [sys.executable, "-m", "tests.benchmarks.pipeline", "--here", folder]
+        command += ["--texts", str(texts)]
         done = subprocess.run(command, env=environ, stdout=subprocess.PIPE, text=True, check=True)
         return Run(**json.loads(done.stdout))
 
 
-def ingest_here(folder: Path) -> Run:
-    """Ingest the documents of a folder in this process."""
+def ingest_here(folder: Path, *, texts: int) -> Run:
+    """Ingest the documents of a folder in this process, so many texts a request; 0: by default."""
+    if texts:
+        defaults = cast(FunctionType, EndpointEmbedder.__init__).__kwdefaults__
+        assert defaults is not None
+        defaults["batch_texts"] = texts
     settings = config.resolve({"confirm_tokens": 0}, environ=os.environ, cwd=folder)
     with Index.open(folder / "index.db", settings) as index:
         started, cpu = time.perf_counter(), time.process_time()
@@ -153,28 +164,28 @@ def bare_seconds(server: TempicoProcess, texts: list[str]) -> float:
 # --- the measurements --------------------------------------------------------------------------
 
 
-def latency(scale: float, texts_a_request: int) -> bool:
+def latency(scale: float, texts_a_request: int, seconds: float, *, learn: bool) -> bool:
     dice = random.Random(1)
     words = vocabulary(dice)
     with TempicoProcess(
         precomputed=True,
-        latency_seconds=LATENCY_SECONDS,
+        latency_seconds=seconds,
         max_in_flight=IN_FLIGHT,
         max_request_texts=texts_a_request,
     ) as server:
         bare = bare_seconds(server, [_prose(dice, words) for _ in range(texts_a_request)])
         before = server.counts.requests
-        run = ingest_into(server, round(CHUNKS * scale))
+        run = ingest_into(server, round(CHUNKS * scale), texts=0 if learn else texts_a_request)
         requests = server.counts.requests - before
     needed = -(-run.chunks // texts_a_request)
-    ideal = needed / IN_FLIGHT * LATENCY_SECONDS
+    ideal = needed / IN_FLIGHT * seconds
     share = run.seconds / ideal
     print(
-        f"latency: {run.chunks:,} chunks, {LATENCY_SECONDS * 1000:.0f} ms, {IN_FLIGHT} in flight,"
+        f"latency: {run.chunks:,} chunks, {seconds * 1000:.0f} ms, {IN_FLIGHT} in flight,"
         f" at most {texts_a_request} texts a request: {run.seconds:.1f} s"
         f" ({run.chunks / run.seconds:,.0f} chunks/s; {requests:,} requests, {needed:,} needed)\n"
         f"  {share:.2f} x the endpoint's own {ideal:.1f} s (target {MOST_OF_IDEAL:.2f}), a bare"
-        f" client {bare / LATENCY_SECONDS:.2f} x; {run.in_flight:.1f} in flight on average,"
+        f" client {bare / seconds:.2f} x; {run.in_flight:.1f} in flight on average,"
         f" {run.cpu_seconds / run.seconds:.0%} of a core"
     )
     return share <= MOST_OF_IDEAL
@@ -208,15 +219,17 @@ def main() -> int:
     parser.add_argument("--only", choices=("latency", "speed", "memory"))
     parser.add_argument("--scale", type=float, default=1.0, help="so many times the chunks")
     parser.add_argument("--texts", type=int, default=TEXTS_A_REQUEST, help="in a request, at most")
+    parser.add_argument("--latency", type=float, default=LATENCY_SECONDS, help="in seconds")
+    parser.add_argument("--learn", action="store_true", help="let the client find out --texts")
     parser.add_argument("--fail-under", action="store_true", help="exit 1 where a target is missed")
     parser.add_argument("--here", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.here:
-        print(json.dumps(asdict(ingest_here(options.here))))
+        print(json.dumps(asdict(ingest_here(options.here, texts=options.texts))))
         return 0
     met = True
     if options.only in (None, "latency"):
-        met &= latency(options.scale, options.texts)
+        met &= latency(options.scale, options.texts, options.latency, learn=options.learn)
     if options.only in (None, "speed"):
         met &= speed(options.scale)
     if options.only in (None, "memory"):

@@ -18,6 +18,7 @@ import pytest
 from numpy.typing import NDArray
 
 from ragkit import config
+from ragkit.chunking import CHUNKER
 from ragkit.config import Settings
 from ragkit.errors import (
     BadProviderResponse,
@@ -32,9 +33,11 @@ from ragkit.errors import (
 from ragkit.index import Index
 from ragkit.indexing.reindexing import Reindex, reindex
 from ragkit.ports import EmbedKind
+from ragkit.providers.local import MiniLM
 from ragkit.store import SqliteStore
 from ragkit.testing import HashEmbedder
-from ragkit.types import Hit, IngestEvent, IngestLimits, Notice, ReindexReport
+from ragkit.types import Fingerprint, Hit, IngestEvent, IngestLimits, Notice, ReindexReport
+from ragkit.wiring import Wiring, wanted_fingerprint
 from tests.tempico import EMBEDDING_MODEL, Fault, TempicoServer
 
 NEXT = "index.db.next"
@@ -89,6 +92,12 @@ def path(tmp_path: Path, docs: Path) -> Path:
     return place
 
 
+@pytest.fixture
+def server() -> Iterator[TempicoServer]:
+    with TempicoServer() as running:
+        yield running
+
+
 def opened(path: Path, *, embedder: HashEmbedder | None = None, **settings: int | str) -> Index:
     settings = {"isolation": "none", **settings}
     return Index(
@@ -127,6 +136,64 @@ def fresh(docs: Path, path: Path, embedder: HashEmbedder, **settings: int | str)
     with opened(path, embedder=embedder, **settings) as index:
         index.ingest(docs)
         return [[c.text for c in index.chunks(d.uri)] for d in index.documents()]
+
+
+# --- what is asked for -------------------------------------------------------------------------
+
+LOCAL = Fingerprint(MiniLM.name, 384, "{title}\n{text}", "{text}", CHUNKER, 200)
+GEMMA = Fingerprint(
+    EMBEDDING_MODEL,
+    768,
+    "title: {title} | text: {text}",
+    "task: search result | query: {text}",
+    CHUNKER,
+    200,
+)
+SMALL = replace(GEMMA, dimensions=256, chunk_tokens=100)
+
+
+@pytest.mark.parametrize(
+    ("stored", "overrides", "wanted"),
+    [
+        (LOCAL, {}, LOCAL),
+        (GEMMA, {}, GEMMA),
+        (SMALL, {}, SMALL),
+        (LOCAL, {"embedder": "local"}, LOCAL),
+        (LOCAL, {"embedder": "endpoint"}, GEMMA),
+        (LOCAL, {"embedding_model": EMBEDDING_MODEL}, GEMMA),
+        (GEMMA, {"embedding_model": MiniLM.name}, LOCAL),
+        (SMALL, {"embedder": "local"}, replace(LOCAL, chunk_tokens=100)),
+        (SMALL, {"embedder": "endpoint"}, SMALL),
+        (SMALL, {"embedding_dimensions": 768}, replace(GEMMA, chunk_tokens=100)),
+        (GEMMA, {"embedding_dimensions": 256, "chunk_tokens": 100}, SMALL),
+        (SMALL, {"chunk_tokens": 200}, replace(SMALL, chunk_tokens=200)),
+        (GEMMA, {"query_template": "q {text}"}, replace(GEMMA, query_template="q {text}")),
+        (replace(GEMMA, chunker="structure-0"), {}, GEMMA),
+        (replace(GEMMA, query_template="q {text}"), {"embedder": "local"}, LOCAL),
+    ],
+)
+def test_what_settings_ask_for(
+    server: TempicoServer,
+    tmp_path: Path,
+    stored: Fingerprint,
+    overrides: dict[str, object],
+    wanted: Fingerprint,
+) -> None:
+    """What somebody set is changed, the rest stays; templates of a model go with it."""
+    environ = {
+        "HOME": str(tmp_path),
+        "TEMPICO_API_KEY": server.key,
+        "TEMPICO_BASE_URL": server.base_url,
+    }
+    settings = config.resolve(overrides, environ=environ, cwd=tmp_path)
+    parts = Wiring(settings, environ)
+    assert wanted_fingerprint(settings, stored, parts.wanted(stored)) == wanted
+    serving = parts.serving(stored)
+    assert serving is not None
+    assert (serving.name, serving.dimensions) == (stored.embedder, stored.dimensions)
+    assert parts.embedder(wanted).name == wanted.embedder  # no mismatch afterwards
+    parts.close()
+    assert server.texts == []
 
 
 # --- what comes out ----------------------------------------------------------------------------
@@ -299,6 +366,24 @@ def test_stopped_from_outside(path: Path) -> None:
         assert index.reindex().swapped
 
 
+def test_stopped_while_it_compares(path: Path) -> None:
+    """All is embedded by then, and the next call has only the swap to do."""
+    embedder, searched = CountingEmbedder(32), list[str]()
+    with opened(path, embedder=embedder) as index:
+        plan = replace(index._reindex_plan(embedder, None), stop=lambda: len(searched) > 2)
+
+    def search(_store: SqliteStore, _embedder: object, query: str) -> Sequence[Hit]:
+        searched.append(query)
+        return []
+
+    terms = Reindex(plan=plan, before=None, search=search)
+    report = reindex(SqliteStore(path), embedder, terms)
+    assert (report.stopped, report.swapped, len(searched)) == ("interrupted", False, 3)
+    embedder.asked.clear()
+    assert run(path, embedder).swapped
+    assert embedder.asked == []
+
+
 def test_other_settings_begin_again(path: Path) -> None:
     """A shadow of other settings is thrown away, not mixed in."""
     cut_short(path, before="ocument 4")
@@ -361,12 +446,6 @@ def test_an_ingest_between_the_filling_and_the_swap(path: Path, docs: Path) -> N
 
 
 # --- the old set serves ------------------------------------------------------------------------
-
-
-@pytest.fixture
-def server() -> Iterator[TempicoServer]:
-    with TempicoServer() as running:
-        yield running
 
 
 def wired(server: TempicoServer, path: Path, **overrides: object) -> Index:

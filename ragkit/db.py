@@ -111,6 +111,12 @@ class Database:
         finally:
             self._guard.release()
 
+    def files(self) -> frozenset[Path]:
+        """Return the index's own files, whether they are there or not."""
+        place = Path(os.path.realpath(self.path.parent)) / self.path.name
+        endings = ("", "-wal", "-shm", "-journal", ".lock")
+        return frozenset(place.with_name(place.name + ending) for ending in endings)
+
     def close(self) -> None:
         """Close every connection; those of other threads must be idle."""
         with self._listing:

@@ -137,7 +137,8 @@ def ingest(
     tally = _Tally()
     for left_out in {each.uri: each for walk in walks for each in walk.skipped}.values():
         (tally.failed if left_out.code == "unreadable" else tally.skipped).append(left_out)
-    files = {file.uri: file for walk in walks for file in walk.files}
+    own = store.files()
+    files = {file.uri: file for walk in walks for file in walk.files if file.path not in own}
     if not files and not others and not store.exists():
         return tally.report()  # nothing to make an index of
     with store.exclusive():

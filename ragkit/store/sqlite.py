@@ -78,6 +78,10 @@ class SqliteStore:
     def close(self) -> None:
         self._db.close()
 
+    def files(self) -> frozenset[Path]:
+        """Return the index's own files, which are no documents."""
+        return self._db.files()
+
     def exists(self) -> bool:
         """Whether there is an index at the store's path."""
         return self.path.exists() and self.path.stat().st_size > 0

@@ -10,6 +10,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import tempfile
 import textwrap
 import threading
 import time
@@ -673,8 +674,8 @@ WRITE = READ.replace("reading() as connection", "exclusive()").replace(
 @pytest.fixture
 def open_path() -> Iterator[Path]:
     """A path that nobody can reach: pytest's own folders are root's alone."""
-    folder = Path(f"/tmp/ragkit-test-{os.getpid()}-{time.monotonic_ns()}")
-    folder.mkdir(mode=0o755)
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
     yield folder / "index.db"
     folder.chmod(0o755)
     shutil.rmtree(folder)

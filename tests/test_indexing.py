@@ -319,3 +319,13 @@ def test_texts_wait_in_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     assert 3 <= len(made) <= 5
     rest = [coming.uri for coming, parsed in results if parsed.result()]
     assert rest == [f"u{n}" for n in range(1, 12)]
+
+
+def test_an_index_among_its_documents_is_none_of_them(
+    docs: Path, embedder: CountingEmbedder
+) -> None:
+    """Neither the file nor its lock, the second time either."""
+    with Index(SqliteStore(docs / "index.db"), embedder=embedder) as index:
+        assert names(index.ingest(docs).added) == ["dogs.md", "ferry.md"]
+        again = index.ingest(docs)
+        assert (again.added, again.skipped) == ((), ())

@@ -79,15 +79,12 @@ def parse(data: bytes, uri: str, media_type: str) -> Parsed:
     text = clean(decoded.text)
     scanner = _Scanner(text)
     scanner.run()
-    headings = tuple(scanner.found.headings)
+    found = scanner.found
     named = scanner.attributes.get("doctitle") or scanner.attributes.get("title", "")
-    return Parsed(
-        text=text,
-        title=headings[0].title if headings else plain_inline(named),
-        media_type=media_type,
+    return found.parsed(
+        media_type,
+        title="" if found.headings else plain_inline(named),
         metadata=scanner.metadata,
-        headings=headings,
-        blocks=tuple(scanner.found.blocks),
         warnings=decoded.warnings,
     )
 

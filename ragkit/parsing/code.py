@@ -32,13 +32,8 @@ def parse(data: bytes, uri: str, media_type: str) -> Parsed:
     found = Structure(text)
     for first, last in _blocks(split_lines(text)):
         found.block("code", first.start, last.end)
-    return Parsed(
-        text=text,
-        title=_docstring(text) if media_type == "text/x-python" else "",
-        media_type=media_type,
-        blocks=tuple(found.blocks),
-        warnings=decoded.warnings,
-    )
+    title = _docstring(text) if media_type == "text/x-python" else ""
+    return found.parsed(media_type, title=title, warnings=decoded.warnings)
 
 
 def _declared(data: bytes) -> str:

@@ -39,15 +39,10 @@ def parse(data: bytes, uri: str, media_type: str) -> Parsed:
     text = clean(decoded.text)
     scanner = _Scanner(text)
     scanner.run()
-    headings = tuple(scanner.found.headings)
-    title = scanner.metadata.get("title", "")
-    return Parsed(
-        text=text,
-        title=title or (headings[0].title if headings else ""),
-        media_type=media_type,
+    return scanner.found.parsed(
+        media_type,
+        title=scanner.metadata.get("title", ""),
         metadata=scanner.metadata,
-        headings=headings,
-        blocks=tuple(scanner.found.blocks),
         warnings=decoded.warnings,
     )
 

@@ -25,15 +25,7 @@ def parse(data: bytes, uri: str, media_type: str) -> Parsed:
     text = clean(decoded.text)
     scanner = _Scanner(text)
     scanner.run()
-    headings = tuple(scanner.found.headings)
-    return Parsed(
-        text=text,
-        title=headings[0].title if headings else "",
-        media_type=media_type,
-        headings=headings,
-        blocks=tuple(scanner.found.blocks),
-        warnings=decoded.warnings,
-    )
+    return scanner.found.parsed(media_type, warnings=decoded.warnings)
 
 
 class _Scanner:

@@ -56,15 +56,11 @@ def parse(data: bytes, uri: str, media_type: str) -> Parsed:
     text = clean(decoded.text)
     scanner = _Scanner(text)
     scanner.run()
-    headings = tuple(scanner.found.headings)
-    title = scanner.metadata.get("title", "")
-    return Parsed(
-        text=text,
-        title=headings[0].title if headings else title,
-        media_type=media_type,
+    found = scanner.found
+    return found.parsed(
+        media_type,
+        title="" if found.headings else scanner.metadata.get("title", ""),
         metadata=scanner.metadata,
-        headings=headings,
-        blocks=tuple(scanner.found.blocks),
         warnings=decoded.warnings,
     )
 

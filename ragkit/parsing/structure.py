@@ -73,6 +73,25 @@ class Structure:
             span = Span(max(start, line_start), span.end)
         self.blocks.append(Block(kind, span))
 
+    def parsed(
+        self,
+        media_type: str,
+        *,
+        title: str = "",
+        metadata: Mapping[str, str] | None = None,
+        warnings: Sequence[str] = (),
+    ) -> Parsed:
+        """Return the text with what was found; without a title the first heading is it."""
+        return Parsed(
+            text=self._text,
+            title=title or (self.headings[0].title if self.headings else ""),
+            media_type=media_type,
+            metadata=metadata or {},
+            headings=tuple(self.headings),
+            blocks=tuple(self.blocks),
+            warnings=tuple(warnings),
+        )
+
 
 # Blocks that follow each other without a blank line between them.
 _TIGHT = frozenset(

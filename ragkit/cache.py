@@ -35,7 +35,7 @@ EVICTED_AT_ONCE = 512  # vectors: some milliseconds, in which others wait
 FULL_AFTER_EVICTION = 0.9
 USES_AT_ONCE = 2_048  # times of use that are written together
 _BUSY_TIMEOUT_MS = 5_000
-_PAGE_CACHE_KIB = 32_768
+_PAGE_CACHE_KIB = 8_192
 _LOG_PAGES = 16_384  # the write-ahead log is copied into the file at 16 MiB
 
 _SCHEMA = """

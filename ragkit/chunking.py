@@ -415,7 +415,7 @@ def lines_of(span: Span, newlines: Sequence[int]) -> Lines:
 
 def newlines(text: str) -> list[int]:
     """Return the offsets of all line ends."""
-    return [index for index, character in enumerate(text) if character == "\n"]
+    return [match.start() for match in _LINE_END.finditer(text)]
 
 
 def has_lines(media_type: str) -> bool:

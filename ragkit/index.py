@@ -21,7 +21,8 @@ from ragkit.errors import (
     IndexNotFound,
 )
 from ragkit.indexing import Ingest, Loaded, Source, tokens_allowed
-from ragkit.indexing.forgetting import embedded_texts, forget_texts
+from ragkit.indexing.forgetting import forget_texts
+from ragkit.indexing.inputs import embedded_texts
 from ragkit.ports import ChatModel, Embedder, Reranker
 from ragkit.store import SqliteStore
 from ragkit.types import (

@@ -178,7 +178,10 @@ def lexical_form(text: str) -> str:
     Runs of Chinese and Japanese become pairs of characters; CamelCase words are followed by
     their parts. Stemming, case and accents are the index's own business.
     """
-    text = _CJK_RUN.sub(lambda run: f" {_bigrams(run[0])} ", text)
+    if not text.isascii():
+        text = _CJK_RUN.sub(lambda run: f" {_bigrams(run[0])} ", text)
+    if not _CAMEL_CUT.search(text):  # looking for whole words takes ten times as long
+        return text
     return _CAMEL.sub(lambda word: f"{word[0]} {_CAMEL_CUT.sub(' ', word[0])}", text)
 
 

@@ -11,18 +11,18 @@ from contextlib import AbstractContextManager, closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
-from ragkit import chunking, sources
+from ragkit import sources
 from ragkit.errors import DocumentError, ParseError, SkippedDocument
 from ragkit.indexing.embedding import Stopped
+from ragkit.indexing.inputs import Prepared, prepare
 from ragkit.indexing.plan import Ingest
 from ragkit.indexing.reading import Incoming, Source, parse_ahead
 from ragkit.indexing.tally import Tally
 from ragkit.parsing import Parsed, parse_guarded
 from ragkit.parsing.pool import ParserPool
-from ragkit.prompts import fill_document
 from ragkit.sources import SourceFile
 from ragkit.store import Known, SqliteStore
-from ragkit.types import Chunk, Document, Move
+from ragkit.types import Document, Move
 
 # A file written this shortly before it was read may change again within its time stamp's grain.
 _RACY_NS = 2_000_000_000
@@ -36,18 +36,6 @@ class Coming(Incoming):
     """What has changed, with the document that it replaces, if there is one."""
 
     known: Known | None
-
-
-@dataclass(frozen=True, slots=True)
-class Prepared:
-    """A document ready to be embedded and written. `inputs` are the texts to embed, one a chunk."""
-
-    document: Document
-    chunks: Sequence[Chunk]
-    inputs: Sequence[str]
-    size: int
-    mtime_ns: int
-    is_new: bool
 
 
 class Changes:
@@ -236,19 +224,12 @@ class Changes:
         )
         for warning in parsed.warnings:
             self._tally.notice(f"{coming.name}: {warning}")
-        fingerprint = self._plan.fingerprint
-        chunks = chunking.chunk(document, max_tokens=fingerprint.chunk_tokens)
-        inputs = [
-            fill_document(
-                fingerprint.document_template,
-                title=document.title,
-                context=context,
-                text=chunk.text,
-            )
-            for chunk, context in zip(chunks, chunking.contexts(chunks, document), strict=True)
-        ]
-        return Prepared(
-            document, chunks, inputs, coming.size, coming.mtime_ns, coming.known is None
+        return prepare(
+            document,
+            self._plan.fingerprint,
+            size=coming.size,
+            mtime_ns=coming.mtime_ns,
+            is_new=coming.known is None,
         )
 
 

@@ -20,13 +20,9 @@ from typing import Generic, Protocol, TypeVar
 
 from ragkit import vectors
 from ragkit.errors import BadProviderResponse, RagkitError
+from ragkit.indexing.batching import Capacity
 from ragkit.ports import Embedder
-from ragkit.text import estimate_tokens
 
-# For embedders that don't say what they take at once.
-BATCH_TEXTS = 64
-BATCH_TOKENS = 100_000
-IN_FLIGHT = 1
 # So many batches, and at least so many texts, are planned ahead of those in flight: they last while
 # a document is cut or written, and memory is bounded.
 AHEAD_BATCHES = 2
@@ -109,16 +105,20 @@ class EmbeddingStage(Generic[D]):
         vault: Vault | None = None,
         stop: Callable[[], bool] = lambda: False,
         before_batch: Callable[[int], None] = lambda _tokens: None,
+        max_tokens: int | None = None,
     ) -> None:
         """Make a stage. `before_batch` is told each batch's tokens, and may raise to end it all.
 
-        Once `stop` says so, whatever waits here raises Stopped.
+        Stopped is raised by whatever waits here once `stop` says so, and by `add` for a text that
+        would take more than `max_tokens` in all.
         """
         self._embedder = embedder
         self._vault = vault
         self._stop = stop
         self._before_batch = before_batch
-        self._in_flight = max(1, getattr(embedder, "in_flight", IN_FLIGHT))
+        self._tokens_left = max_tokens
+        self._capacity = Capacity(embedder)
+        self._in_flight = self._capacity.in_flight
         self._batches: queue.SimpleQueue[_Batch | None] = queue.SimpleQueue()
         self._unsaved: queue.SimpleQueue[_Reply | None] = queue.SimpleQueue()
         self._room = threading.Semaphore(self._in_flight + UNSAVED_BATCHES)
@@ -199,11 +199,13 @@ class EmbeddingStage(Generic[D]):
     # --- planning ------------------------------------------------------------------------------
 
     def _plan(self, text: Text) -> None:
-        cost = estimate_tokens(text.text)
-        most_texts = getattr(self._embedder, "batch_texts", BATCH_TEXTS)
-        most_tokens = getattr(self._embedder, "batch_tokens", BATCH_TOKENS)
-        batch = self._open
-        if batch.texts and (len(batch.texts) >= most_texts or batch.tokens + cost > most_tokens):
+        cost = self._capacity.tokens(text.text)
+        if self._tokens_left is not None:
+            if cost > self._tokens_left:
+                self._send()
+                raise Stopped("max-tokens")
+            self._tokens_left -= cost
+        if self._capacity.is_full(len(self._open.texts) + 1, self._open.tokens + cost):
             self._send()
         self._open.texts.append(text)
         self._open.tokens += cost

@@ -9,15 +9,14 @@ from pathlib import Path
 
 from ragkit import sources, vectors
 from ragkit.cache import cache_key
+from ragkit.indexing.batching import Capacity
 from ragkit.indexing.changes import Changes
-from ragkit.indexing.embedding import BATCH_TEXTS, BATCH_TOKENS, IN_FLIGHT
 from ragkit.indexing.plan import Ingest
 from ragkit.indexing.reading import Source
 from ragkit.indexing.tally import Tally
 from ragkit.ports import Embedder
 from ragkit.sources import SourceFile
 from ragkit.store import SqliteStore
-from ragkit.text import estimate_tokens
 from ragkit.types import Estimate, ModelUsage
 
 
@@ -46,28 +45,18 @@ def estimate_reads(
     tally = Tally(lambda _event: None, files_total=len(reads))
     changes = Changes(store, replace(plan, on_event=lambda _event: None), tally, reads, is_dry=True)
     asked: set[bytes] = set()
-    added = updated = chunks = tokens = requests = batch_texts = batch_tokens = 0
+    bill = Bill(embedder)
+    added = updated = chunks = 0
     with closing(changes.prepared()) as documents:
         for prepared in documents:
             added += prepared.is_new
             updated += not prepared.is_new
             chunks += len(prepared.chunks)
             for text in _to_embed(store, plan, prepared.inputs, asked):
-                cost = estimate_tokens(text)
-                tokens += cost
-                batch_texts += 1
-                batch_tokens += cost
-                if batch_texts > getattr(
-                    embedder, "batch_texts", BATCH_TEXTS
-                ) or batch_tokens > getattr(embedder, "batch_tokens", BATCH_TOKENS):
-                    requests += 1
-                    batch_texts, batch_tokens = 1, cost
-    requests += bool(batch_texts)
-    spent = _spent(store, plan.fingerprint.embedder)
-    tokens = round(tokens * (spent.tokens_per_estimated if spent else 1.0))
-    in_flight = getattr(embedder, "in_flight", IN_FLIGHT)
-    is_sent = bool(plan.destination)
-    return Estimate(
+                bill.add(text)
+    return bill.estimate(
+        store,
+        plan,
         files=len(reads),
         added=added,
         updated=updated,
@@ -76,14 +65,66 @@ def estimate_reads(
         failed=len(tally.failed),
         skipped=len(tally.skipped),
         chunks=chunks,
-        new_chunks=len(asked),
-        tokens=tokens,
-        requests=requests if is_sent else 0,
-        cost=tokens * plan.price / 1e6 if plan.price and is_sent else None,
-        seconds=requests * spent.seconds_per_request / in_flight if spent else None,
-        destination=plan.destination,
-        model=plan.fingerprint.embedder,
     )
+
+
+class Bill:
+    """What it would take to embed texts, which are told one by one in the order of an ingest."""
+
+    def __init__(self, embedder: Embedder) -> None:
+        self._capacity = Capacity(embedder)
+        self._texts = self._tokens = self._requests = 0
+        self._batch_texts = self._batch_tokens = 0
+
+    def add(self, text: str) -> None:
+        """Count a text, and a request where it doesn't fit into the one before."""
+        cost = self._capacity.tokens(text)
+        self._texts += 1
+        self._tokens += cost
+        self._batch_texts += 1
+        self._batch_tokens += cost
+        if self._capacity.is_full(self._batch_texts, self._batch_tokens):
+            self._batch_texts, self._batch_tokens = 1, cost
+        self._requests += self._batch_texts == 1
+
+    def estimate(
+        self,
+        store: SqliteStore,
+        plan: Ingest,
+        *,
+        files: int,
+        chunks: int,
+        added: int = 0,
+        updated: int = 0,
+        moved: int = 0,
+        unchanged: int = 0,
+        failed: int = 0,
+        skipped: int = 0,
+    ) -> Estimate:
+        """Return the estimate, corrected by what the index's ledger says of the model."""
+        spent = _spent(store, plan.fingerprint.embedder)
+        tokens = round(self._tokens * (spent.tokens_per_estimated if spent else 1.0))
+        is_sent = bool(plan.destination)
+        seconds = None
+        if spent:
+            seconds = self._requests * spent.seconds_per_request / self._capacity.in_flight
+        return Estimate(
+            files=files,
+            added=added,
+            updated=updated,
+            moved=moved,
+            unchanged=unchanged,
+            failed=failed,
+            skipped=skipped,
+            chunks=chunks,
+            new_chunks=self._texts,
+            tokens=tokens,
+            requests=self._requests if is_sent else 0,
+            cost=tokens * plan.price / 1e6 if plan.price and is_sent else None,
+            seconds=seconds,
+            destination=plan.destination,
+            model=plan.fingerprint.embedder,
+        )
 
 
 def _spent(store: SqliteStore, model: str) -> ModelUsage | None:

@@ -4,24 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ragkit import chunking, vectors
+from ragkit import vectors
 from ragkit.cache import VectorCache, cache_key
 from ragkit.indexing.embedding import Vault
-from ragkit.prompts import fill_document
 from ragkit.store import SqliteStore
-from ragkit.types import Chunk, Document, Fingerprint
-
-
-def embedded_texts(
-    document: Document, chunks: Sequence[Chunk], fingerprint: Fingerprint
-) -> list[str]:
-    """Return the texts that an ingest embeds for these chunks, one a chunk."""
-    return [
-        fill_document(
-            fingerprint.document_template, title=document.title, context=context, text=chunk.text
-        )
-        for chunk, context in zip(chunks, chunking.contexts(chunks, document), strict=True)
-    ]
 
 
 def forget_texts(store: SqliteStore, vault: Vault | None, texts: Sequence[str]) -> str:

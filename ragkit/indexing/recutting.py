@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from ragkit import chunking, vectors
-from ragkit.cache import cache_key
 from ragkit.errors import DocumentNotFound
-from ragkit.indexing.changes import Prepared
-from ragkit.indexing.embedding import BATCH_TEXTS, BATCH_TOKENS, IN_FLIGHT, Text
+from ragkit.indexing.embedding import Text
+from ragkit.indexing.estimating import Bill
+from ragkit.indexing.inputs import Prepared, prepare, texts_of
 from ragkit.indexing.plan import Ingest
 from ragkit.ports import Embedder
-from ragkit.prompts import fill_document
 from ragkit.store import Known, SqliteStore
-from ragkit.text import estimate_tokens
 from ragkit.types import Estimate, Fingerprint
 
 NEXT = ".next"  # after the index's name: the set under way
@@ -68,7 +65,7 @@ def pending_in(shadow: SqliteStore, documents: dict[str, Known]) -> list[Known]:
 
 def cut_anew(
     store: SqliteStore, pending: Iterable[Known], fingerprint: Fingerprint
-) -> Iterator[Prepared]:
+) -> Generator[Prepared]:
     """Yield stored documents cut anew; one that was removed meanwhile is left out."""
     for known in pending:
         try:
@@ -76,25 +73,13 @@ def cut_anew(
         except DocumentNotFound:
             continue
         document = replace(document, uri=known.uri)  # that of the list, where each stands once
-        chunks = chunking.chunk(document, max_tokens=fingerprint.chunk_tokens)
-        inputs = [
-            fill_document(
-                fingerprint.document_template,
-                title=document.title,
-                context=context,
-                text=chunk.text,
-            )
-            for chunk, context in zip(chunks, chunking.contexts(chunks, document), strict=True)
-        ]
-        yield Prepared(document, chunks, inputs, known.size_bytes, known.mtime_ns, False)
-
-
-def texts_of(prepared: Prepared, fingerprint: Fingerprint) -> list[Text]:
-    name, dimensions = fingerprint.embedder, fingerprint.dimensions
-    return [
-        Text(vectors.input_hash(text), cache_key(name, dimensions, text), text)
-        for text in prepared.inputs
-    ]
+        yield prepare(
+            document,
+            fingerprint,
+            size=known.size_bytes,
+            mtime_ns=known.mtime_ns,
+            is_new=False,
+        )
 
 
 def lenders(store: SqliteStore, wanted: Fingerprint) -> list[SqliteStore]:
@@ -141,36 +126,20 @@ def estimate_set(
     lending = lenders(store, wanted)
     stores = (shadow, *lending) if is_begun else lending
     seen: set[bytes] = set()
-    chunks = texts = tokens = 0
+    bill = Bill(embedder)
+    chunks = 0
     for prepared in cut_anew(store, pending, wanted):
         chunks += len(prepared.chunks)
         for text in _unknown(prepared, wanted, stores, plan, seen):
-            texts += 1
-            tokens += estimate_tokens(text.text)
+            bill.add(text.text)
     close_others(lending, store)
-    requests = max(
-        -(-texts // getattr(embedder, "batch_texts", BATCH_TEXTS)),
-        -(-tokens // getattr(embedder, "batch_tokens", BATCH_TOKENS)),
-    )
-    spent = next((each for each in store.usage() if each.model == wanted.embedder), None)
-    tokens = round(tokens * (spent.tokens_per_estimated if spent else 1.0))
-    in_flight = getattr(embedder, "in_flight", IN_FLIGHT)
-    return Estimate(
+    return bill.estimate(
+        store,
+        plan,
         files=len(documents),
-        added=0,
         updated=len(pending),
-        moved=0,
         unchanged=len(documents) - len(pending),
-        failed=0,
-        skipped=0,
         chunks=chunks,
-        new_chunks=texts,
-        tokens=tokens,
-        requests=requests if plan.destination else 0,
-        cost=tokens * plan.price / 1e6 if plan.price and plan.destination else None,
-        seconds=requests * spent.seconds_per_request / in_flight if spent else None,
-        destination=plan.destination,
-        model=wanted.embedder,
     )
 
 

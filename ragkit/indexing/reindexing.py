@@ -8,29 +8,22 @@ Killed at any moment, the index is whole: with its old set or with the new one.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from ragkit import vectors
 from ragkit.errors import (
     ConfigError,
-    DocumentError,
     DocumentNotFound,
     IndexBusy,
     IndexStateError,
-    ProviderError,
     StorageFull,
 )
-from ragkit.indexing.changes import Prepared
 from ragkit.indexing.comparing import compare, queries
-from ragkit.indexing.embedding import (
-    Embedded,
-    EmbeddingStage,
-    Stopped,
-)
+from ragkit.indexing.embedding import Stopped
+from ragkit.indexing.filling import Filling, confirm
 from ragkit.indexing.plan import Ingest
 from ragkit.indexing.recutting import (
     NEXT,
@@ -43,7 +36,6 @@ from ragkit.indexing.recutting import (
     known_vectors,
     lenders,
     pending_in,
-    texts_of,
 )
 from ragkit.indexing.tally import Tally
 from ragkit.ports import Embedder
@@ -54,14 +46,9 @@ from ragkit.types import (
     Fingerprint,
     Hit,
     ReindexReport,
-    RequestRecord,
-    Usage,
 )
 
 SAMPLE = 20  # queries that compare the old set with the new one
-_LAST_REPLIES = {"interrupted": 0.3, "max-tokens": 600.0}  # as in an ingest, in seconds
-_LAST_REPLIES_ON_ERROR = 10.0
-_LEDGER_ROWS = 50  # are written together
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -183,15 +170,12 @@ class _Building:
         self._stored = stored
         self._plan = terms.plan
         self._tally = Tally(terms.plan.on_event)
-        self._records: list[RequestRecord] = []
-        self._is_announced = False
-        self._tokens_sent = 0
+        self._filling = Filling(shadow, embedder, self._plan, self._tally, announce=self._announce)
         self._comparison: Comparison | None = None
 
     def run(self) -> ReindexReport:
         swapped = False
         lending = lenders(self._store, self._plan.fingerprint)
-        self._listen(self._embedder)
         try:
             self._fill(lending)
             if not self._tally.failed:
@@ -200,7 +184,7 @@ class _Building:
         except Stopped as stopped:
             self._tally.stopped = stopped.reason
         finally:
-            self._write_ledger(at_least=1)
+            self._filling.write_ledger()
             close_others(lending, self._store)
         stats = (self._store if swapped else self._shadow).stats()
         return ReindexReport(
@@ -230,7 +214,7 @@ class _Building:
             self._fill(lending)
             if self._tally.failed:
                 return False
-            self._write_ledger(at_least=1)
+            self._filling.write_ledger()
             self._check_stop()
             _keep(self._store)
             self._check_stop()
@@ -246,104 +230,21 @@ class _Building:
         pending = pending_in(self._shadow, documents)
         self._tally.files_total += len(pending)
         self._tally.bytes_total += sum(known.size_bytes for known in pending)
-        stage: EmbeddingStage[Prepared] = EmbeddingStage(
-            self._embedder,
-            vault=self._plan.vault,
-            stop=self._plan.stop,
-            before_batch=self._before_batch,
+        self._filling.fill(
+            cut_anew(self._store, pending, self._plan.fingerprint),
+            partial(known_vectors, (self._shadow, *lending)),
         )
-        before = self._tally.chunks_embedded, self._tally.tokens
-        with closing(stage):
-            try:
-                for prepared in cut_anew(self._store, pending, self._plan.fingerprint):
-                    self._check_stop()
-                    texts = texts_of(prepared, self._plan.fingerprint)
-                    keys = [text.key for text in texts]
-                    stage.add(prepared, texts, known_vectors((self._shadow, *lending), keys))
-                    self._write(stage, stage.finished(), before)
-                self._write(stage, stage.drain(), before)
-            except (Stopped, ProviderError) as exc:
-                reason = exc.reason if isinstance(exc, Stopped) else ""
-                if reason == "interrupted" and hasattr(self._embedder, "cancel"):
-                    self._embedder.cancel()
-                seconds = _LAST_REPLIES.get(reason, _LAST_REPLIES_ON_ERROR)
-                self._write(stage, stage.settle(seconds=seconds), before)
-                raise
-
-    def _write(
-        self,
-        stage: EmbeddingStage[Prepared],
-        finished: Iterable[Embedded[Prepared]],
-        before: tuple[int, int],
-    ) -> None:
-        tally = self._tally
-        for each in finished:
-            prepared, uri = each.document, each.document.document.uri
-            tally.chunks_embedded = before[0] + stage.texts_embedded
-            tally.tokens = before[1] + stage.tokens_embedded
-            if error := each.error:
-                failure = DocumentError(uri, str(error), hint=error.hint, code=error.code)
-                tally.leave_out(failure, size=prepared.size)
-                continue
-            keys = [vectors.input_hash(text) for text in prepared.inputs]
-            self._shadow.put(
-                prepared.document,
-                prepared.chunks,
-                [(key, each.vectors[key]) for key in keys],
-                size_bytes=prepared.size,
-                mtime_ns=prepared.mtime_ns,
-            )
-            tally.chunks += len(prepared.chunks)
-            tally.done(uri, size=prepared.size)
-            self._write_ledger(at_least=_LEDGER_ROWS)
 
     def _check_stop(self) -> None:
         if self._plan.stop():
             raise Stopped("interrupted")
 
-    def _listen(self, embedder: Embedder) -> None:
-        if hasattr(embedder, "on_request"):
-            embedder.on_request = self._records.append
-        if hasattr(embedder, "on_wait"):
-            embedder.on_wait = self._tell_wait
-
-    def _tell_wait(self, seconds: float, reason: str) -> None:
-        self._tally.notice(f"waiting {seconds:.0f} s: {reason}")
-
-    def _write_ledger(self, *, at_least: int) -> None:
-        """Note what requests cost in the shadow, whose rows the index gets with the swap."""
-        if len(self._records) < at_least:
-            return
-        records, self._records[:] = list(self._records), []
-        self._shadow.record_requests(records)
-        for record in records:
-            self._tally.usage += Usage(requests=1, embedding_tokens=record.tokens)
-
     # --- before anything is sent ---------------------------------------------------------------
-
-    def _before_batch(self, tokens: int) -> None:
-        plan = self._plan
-        if plan.destination and not self._is_announced:
-            self._is_announced = True
-            self._announce()
-        if plan.max_tokens and self._tokens_sent + tokens > plan.max_tokens:
-            raise Stopped("max-tokens")
-        self._tokens_sent += tokens
 
     def _announce(self) -> None:
         plan = self._plan
         expected = estimate_set(self._store, self._shadow, self._embedder, plan)
-        if plan.confirm_tokens and expected.tokens > plan.confirm_tokens:
-            if plan.confirm is None:
-                raise ConfigError(
-                    f"this would send about {expected.tokens:,} tokens to {plan.destination}, more"
-                    f" than confirm_tokens ({plan.confirm_tokens:,})",
-                    hint="look at it with --dry-run; allow it with --yes or a higher"
-                    " confirm_tokens",
-                    code="unconfirmed",
-                )
-            if not plan.confirm(expected):
-                raise Stopped("declined")
+        confirm(plan, expected)
         self._tally.notice(
             f"the text of {expected.updated} documents, about {expected.tokens:,} tokens, goes to"
             f" {plan.destination} to be embedded with {self._embedder.name}"
@@ -358,7 +259,7 @@ class _Building:
         asked = queries(self._shadow, sample=terms.sample)
         old = None
         if terms.before is not None:
-            self._listen(terms.before)
+            self._filling.listen(terms.before)
             old = partial(self._search, self._store, terms.before)
             if terms.destination_before:
                 self._tally.notice(

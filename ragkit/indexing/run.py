@@ -9,29 +9,23 @@ complete.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import closing
 from pathlib import Path
 
-from ragkit import sources, vectors
-from ragkit.cache import cache_key
-from ragkit.errors import ConfigError, DocumentError, ProviderError
-from ragkit.indexing.changes import Changes, Prepared, is_known, vanished
-from ragkit.indexing.embedding import Embedded, EmbeddingStage, Stopped, Text
+from ragkit import sources
+from ragkit.indexing.changes import Changes, is_known, vanished
+from ragkit.indexing.embedding import Stopped
 from ragkit.indexing.estimating import estimate_reads
+from ragkit.indexing.filling import Filling, confirm
 from ragkit.indexing.plan import Ingest
 from ragkit.indexing.reading import Source
 from ragkit.indexing.tally import Tally
 from ragkit.ports import Embedder
 from ragkit.sources import SourceFile
 from ragkit.store import SqliteStore
-from ragkit.types import Estimate, IngestReport, RequestRecord, Usage
+from ragkit.types import IngestReport
 
 # More vanished documents than this, and more than half of a folder's, are not removed unasked.
 _PRUNE_FLOOR = 20
-# How long a run that ends early waits for replies that are paid for, in seconds.
-_LAST_REPLIES = {"interrupted": 0.3, "max-tokens": 600.0}
-_LAST_REPLIES_ON_ERROR = 10.0
-_LEDGER_ROWS = 50  # are written together
 
 
 def ingest(
@@ -92,119 +86,26 @@ class _Run:
         self._tally = tally
         self._reads = reads
         self._changes = Changes(store, plan, tally, reads)
-        self._stage: EmbeddingStage[Prepared] = EmbeddingStage(
-            embedder, vault=plan.vault, stop=plan.stop, before_batch=self._before_batch
-        )
-        self._records: list[RequestRecord] = []
-        self._is_announced = False
-        self._tokens_sent = 0
-
-    # --- writing -------------------------------------------------------------------------------
+        self._filling = Filling(store, embedder, plan, tally, announce=self._announce)
 
     def write_all(self) -> None:
-        """Embed and write what has changed, small documents sharing requests."""
-        embedder = self._embedder
-        if hasattr(embedder, "on_request"):
-            embedder.on_request = self._records.append
-        if hasattr(embedder, "on_wait"):
-            embedder.on_wait = self._tell_wait
-        with closing(self._changes.prepared()) as documents, closing(self._stage) as stage:
-            try:
-                for prepared in documents:
-                    texts = self._texts(prepared)
-                    known = self._store.known_vectors([text.key for text in texts])
-                    stage.add(prepared, texts, known)
-                    for each in stage.finished():
-                        self._write(each)
-                for each in stage.drain():
-                    self._write(each)
-            except (Stopped, ProviderError) as exc:
-                reason = exc.reason if isinstance(exc, Stopped) else ""
-                if reason == "interrupted" and hasattr(embedder, "cancel"):
-                    embedder.cancel()
-                seconds = _LAST_REPLIES.get(reason, _LAST_REPLIES_ON_ERROR)
-                for each in stage.settle(seconds=seconds, send_planned=reason == "max-tokens"):
-                    self._write(each)
-                raise
-            finally:
-                self._write_ledger(at_least=1)
-
-    def _texts(self, prepared: Prepared) -> list[Text]:
-        name, dimensions = self._plan.fingerprint.embedder, self._plan.fingerprint.dimensions
-        return [
-            Text(vectors.input_hash(text), cache_key(name, dimensions, text), text)
-            for text in prepared.inputs
-        ]
-
-    def _write(self, embedded: Embedded[Prepared]) -> None:
-        prepared, uri = embedded.document, embedded.document.document.uri
-        tally = self._tally
-        tally.chunks_embedded = self._stage.texts_embedded
-        tally.tokens = self._stage.tokens_embedded
-        if error := embedded.error:
-            failure = DocumentError(uri, str(error), hint=error.hint, code=error.code)
-            tally.leave_out(failure, size=prepared.size)
-            return
-        keys = [vectors.input_hash(text) for text in prepared.inputs]
-        self._store.put(
-            prepared.document,
-            prepared.chunks,
-            [(key, embedded.vectors[key]) for key in keys],
-            size_bytes=prepared.size,
-            mtime_ns=prepared.mtime_ns,
-        )
-        (tally.added if prepared.is_new else tally.updated).append(uri)
-        tally.chunks += len(prepared.chunks)
-        tally.done(uri, size=prepared.size)
-        self._write_ledger(at_least=_LEDGER_ROWS)
-
-    def _write_ledger(self, *, at_least: int) -> None:
-        """Write what requests cost, and count it, once there are so many of them."""
-        if len(self._records) < at_least:
-            return
-        records, self._records[:] = list(self._records), []
-        self._store.record_requests(records)
-        for record in records:
-            self._tally.usage += Usage(requests=1, embedding_tokens=record.tokens)
-
-    def _tell_wait(self, seconds: float, reason: str) -> None:
-        self._tally.notice(f"waiting {seconds:.0f} s: {reason}")
+        """Embed and write what has changed."""
+        self._filling.fill(self._changes.prepared(), self._store.known_vectors)
 
     # --- before anything is sent ---------------------------------------------------------------
 
-    def _before_batch(self, tokens: int) -> None:
-        """Say what will be sent before the first batch is; hold what the user allowed."""
-        plan = self._plan
-        if plan.destination and not self._is_announced:
-            self._is_announced = True
-            self._announce()
-        if plan.max_tokens and self._tokens_sent + tokens > plan.max_tokens:
-            raise Stopped("max-tokens")
-        self._tokens_sent += tokens
-
     def _announce(self) -> None:
+        """Say what will be sent, before anything is, and ask where that is much."""
         plan = self._plan
         count, tokens = self._guess()
         if plan.confirm_tokens and tokens > plan.confirm_tokens / 2:
             exact = estimate_reads(self._store, self._embedder, self._reads, plan)
-            if exact.tokens > plan.confirm_tokens:
-                self._confirm(exact)
+            confirm(plan, exact)
             count, tokens = exact.added + exact.updated, exact.tokens
         self._tally.notice(
             f"the text of {count} files, about {tokens:,} tokens, goes to"
             f" {plan.destination} to be embedded with {self._embedder.name}"
         )
-
-    def _confirm(self, exact: Estimate) -> None:
-        if self._plan.confirm is None:
-            raise ConfigError(
-                f"this would send about {exact.tokens:,} tokens to {exact.destination}, more than"
-                f" confirm_tokens ({self._plan.confirm_tokens:,})",
-                hint="look at it with --dry-run; allow it with --yes or a higher confirm_tokens",
-                code="unconfirmed",
-            )
-        if not self._plan.confirm(exact):
-            raise Stopped("declined")
 
     def _guess(self) -> tuple[int, int]:
         """Return how many sources have changed, and about how many tokens they hold, unread."""

@@ -58,7 +58,7 @@ MOST_OF_IDEAL = 1.10
 CHUNKS_A_SECOND = 1_500.0
 PEAK_MB = 350.0
 # What the page caches may hold: the index's writer and reader, and the embedding cache.
-PAGE_CACHES_MB = (2 * 64 + 32) * 1.048576
+PAGE_CACHES_MB = (2 * 16 + 8) * 1.048576
 
 
 @dataclass(frozen=True, slots=True)

@@ -234,7 +234,7 @@ class Index:
         """
         files, others = self._sources(paths)
         embedder = self._parts.embedder(self._stored())
-        plan = self._plan(embedder, collection=collection, may_ask=False)
+        plan = self._ingest_plan(embedder, collection=collection, may_ask=False)
         return indexing.estimate(self._store, embedder, files, plan, others=others)
 
     def _sources(self, paths: Sequence[str | os.PathLike[str]]) -> tuple[list[Path], list[Source]]:
@@ -256,7 +256,7 @@ class Index:
         on_event: Callable[[IngestEvent], None] | None,
     ) -> IngestReport:
         embedder = self._parts.embedder(self._stored())
-        plan = self._plan(embedder, collection=collection, limits=limits)
+        plan = self._ingest_plan(embedder, collection=collection, limits=limits)
         plan = replace(plan, prune=prune, on_event=on_event or (lambda _event: None))
         try:
             return indexing.ingest(self._store, embedder, files, plan, others=others)
@@ -265,7 +265,7 @@ class Index:
                 raise
             return IngestReport(stopped="interrupted")  # while it waited for another writer
 
-    def _plan(
+    def _ingest_plan(
         self,
         embedder: Embedder,
         *,
@@ -274,24 +274,33 @@ class Index:
         may_ask: bool = True,
     ) -> Ingest:
         settings = self._parts.settings
-        limits = limits or IngestLimits()
         stored = self._stored()
         if stored and may_ask:
             retrieval.check_embedder(stored, embedder)
-        price = config.price(settings, embedder.name)
-        return Ingest(
-            fingerprint=_current(stored)
-            if stored
-            else new_fingerprint(settings, embedder, may_ask=may_ask),
+        fingerprint = (
+            _current(stored) if stored else new_fingerprint(settings, embedder, may_ask=may_ask)
+        )
+        return replace(
+            self._plan(embedder, fingerprint, limits),
             collection=collection,
             new_collection=settings.collection,
-            destination=self._parts.destination(embedder),
             parse_workers=parse_workers(settings),
             parse_options=parse_options(settings),
             max_file_bytes=settings.max_file_mb * 1_000_000,
+        )
+
+    def _plan(
+        self, embedder: Embedder, fingerprint: Fingerprint, limits: IngestLimits | None
+    ) -> Ingest:
+        """Return what ingests and reindexes have in common: where texts go, and how many may."""
+        limits = limits or IngestLimits()
+        price = config.price(self._parts.settings, embedder.name)
+        return Ingest(
+            fingerprint=fingerprint,
+            destination=self._parts.destination(embedder),
             vault=self._parts.vault(),
             max_tokens=tokens_allowed(limits, price),
-            confirm_tokens=settings.confirm_tokens,
+            confirm_tokens=self._parts.settings.confirm_tokens,
             confirm=limits.confirm,
             price=price,
             stop=limits.stop,
@@ -387,21 +396,13 @@ class Index:
         self, embedder: Embedder, limits: IngestLimits | None, *, may_ask: bool = True
     ) -> Ingest:
         settings = self._parts.settings
-        limits = limits or IngestLimits()
         stored = self._store.fingerprint()
-        price = config.price(settings, embedder.name)
-        return Ingest(
-            fingerprint=wanted_fingerprint(settings, stored, embedder, may_ask=may_ask)
+        fingerprint = (
+            wanted_fingerprint(settings, stored, embedder, may_ask=may_ask)
             if stored
-            else new_fingerprint(settings, embedder, may_ask=may_ask),
-            destination=self._parts.destination(embedder),
-            vault=self._parts.vault(),
-            max_tokens=tokens_allowed(limits, price),
-            confirm_tokens=settings.confirm_tokens,
-            confirm=limits.confirm,
-            price=price,
-            stop=limits.stop,
+            else new_fingerprint(settings, embedder, may_ask=may_ask)
         )
+        return self._plan(embedder, fingerprint, limits)
 
     # --- answers out ---------------------------------------------------------------------------
 

@@ -201,7 +201,7 @@ class Wiring:
     def _endpoint_chat(self) -> ChatModel:
         from ragkit.providers.endpoint import EndpointChat  # noqa: PLC0415 - as above
 
-        memory = _Refusals(self._environ, self.settings.base_url)
+        memory = _Refusals(config.cache_folder(self._environ), self.settings.base_url)
         return EndpointChat(
             self._http,
             model=self.settings.chat_model,
@@ -420,17 +420,18 @@ def _in_utf8(page: WebPage) -> bytes:
 
 
 class _Refusals:
-    """Remembers, in the user's cache folder, which endpoints know no `web_search`."""
+    """Remembers which endpoints know no `web_search`, in the user's cache folder, if any."""
 
-    def __init__(self, environ: Mapping[str, str], base_url: str) -> None:
-        home = environ.get("XDG_CACHE_HOME") or str(Path(environ.get("HOME", "~"), ".cache"))
-        self._path = Path(home).expanduser() / "ragkit" / "no-web-search.json"
+    def __init__(self, folder: Path | None, base_url: str) -> None:
+        self._path = folder / "no-web-search.json" if folder else None
         self._host = urlsplit(base_url).netloc
 
     def known(self) -> bool:
         return self._host in self._read()
 
     def remember(self) -> None:
+        if self._path is None:
+            return
         hosts = sorted({*self._read(), self._host})
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -441,6 +442,8 @@ class _Refusals:
             return  # a cache that can't be written costs one refused request a run
 
     def _read(self) -> list[str]:
+        if self._path is None:
+            return []
         try:
             stored = json.loads(self._path.read_text(encoding="utf-8"))
         except (OSError, ValueError):

@@ -20,7 +20,7 @@ from ragkit.types import Comparison, Fingerprint, IngestLimits, ReindexReport
 @click.command()
 @setting_option("embedder")
 @setting_option("embedding_model", metavar="MODEL")
-@setting_option("embedding_dimensions", metavar="N")
+@setting_option("embedding_dimensions", metavar="N", also=("--dimensions",))
 @setting_option("document_template", metavar="TEXT")
 @setting_option("query_template", metavar="TEXT")
 @setting_option("chunk_tokens", metavar="N")

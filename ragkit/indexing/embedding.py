@@ -41,7 +41,13 @@ class Stopped(Exception):
 
 
 class Vault(Protocol):
-    """Where packed vectors are kept under the key of what made them: a cache across indexes."""
+    """Where packed vectors are kept under the key of what made them: a cache across indexes.
+
+    `problem` says why it keeps nothing any more, "" where it does.
+    """
+
+    @property
+    def problem(self) -> str: ...
 
     def get(self, keys: Sequence[bytes]) -> Mapping[bytes, bytes]: ...
 

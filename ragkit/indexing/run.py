@@ -41,7 +41,8 @@ def ingest(
     One bad document is a `Failure` in the report. Raises DocumentError for a path that doesn't
     exist, IndexStateError and ProviderError; what was written before stays.
     """
-    walks = list({walk.root_uri: walk for walk in map(sources.walk, paths)}.values())
+    walked = (sources.walk(path, stop=plan.stop) for path in paths)
+    walks = list({walk.root_uri: walk for walk in walked}.values())
     others = list({source.uri: source for source in others}.values())
     own = store.files()
     files = {file.uri: file for walk in walks for file in walk.files if file.path not in own}
@@ -51,6 +52,8 @@ def ingest(
     )
     for left_out in {each.uri: each for walk in walks for each in walk.skipped}.values():
         (tally.failed if left_out.code == "unreadable" else tally.skipped).append(left_out)
+    if plan.stop():
+        return IngestReport(stopped="interrupted")
     if not reads and not store.exists():
         return tally.report()  # nothing to make an index of
     with store.exclusive(on_wait=tally.notice, stop=plan.stop):
@@ -66,6 +69,8 @@ def ingest(
                 run.remove_vanished(walk)
         except Stopped as stopped:
             tally.stopped = stopped.reason
+        if plan.vault and plan.vault.problem:
+            tally.notice(f"{plan.vault.problem}; what was embedded is not kept for other indexes")
     return tally.report()
 
 

@@ -208,14 +208,16 @@ class EndpointEmbedder:
 
         Returns too whether it could be done at once.
         """
-        try:
-            return self._request_twice(job, at), True
-        except (RequestRefused, UnusableVectors) as problem:
-            if isinstance(problem, RequestRefused) and not _blames_input(problem):
-                raise
-            if len(at) == 1:
-                return self._embed_cut(job, at.start, problem), False
-            refusal = problem if isinstance(problem, RequestRefused) else None
+        refusal = None
+        if len(at) <= self.batch_texts:  # else a refusal has taught a smaller count meanwhile
+            try:
+                return self._request_twice(job, at), True
+            except (RequestRefused, UnusableVectors) as problem:
+                if isinstance(problem, RequestRefused) and not _blames_input(problem):
+                    raise
+                if len(at) == 1:
+                    return self._embed_cut(job, at.start, problem), False
+                refusal = problem if isinstance(problem, RequestRefused) else None
         middle = at.start + (len(at) + 1) // 2
         halves = (range(at.start, middle), range(middle, at.stop))
         (left, left_at_once), (right, right_at_once) = (

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ragkit import ranking
 from ragkit.citations import Passage, Quote
 from ragkit.errors import FingerprintMismatch, QueryError
 from ragkit.extraction import Candidate, quotable
+from ragkit.lexical import plain_words, query_terms
 from ragkit.ports import Embedder, Reranker
 from ragkit.prompts import fill_query
 from ragkit.store import Found, SqliteStore
-from ragkit.text import clean, query_terms
+from ragkit.text import clean
 from ragkit.types import Filters, Fingerprint, Hit, Mode
 
 if TYPE_CHECKING:
@@ -35,7 +37,8 @@ class Retrieval:
 
     `passages` are the hits' chunks in the same order. `sentences` are those of the passages, with
     their scores where there was a reranker, else 0. `background` are the query's cosines with
-    chunks spread over the index.
+    chunks spread over the index. `terms` are what the lexical list was asked for, `corrections`
+    those among them that stand for a word of the query which no chunk holds.
     """
 
     query: str
@@ -43,6 +46,8 @@ class Retrieval:
     passages: tuple[Passage, ...]
     sentences: tuple[Candidate, ...]
     background: tuple[float, ...] = ()
+    terms: tuple[str, ...] = ()
+    corrections: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 def search(
@@ -64,9 +69,12 @@ def search(
     query = _checked(query, limit)
     vector = None if mode == "lexical" else embed_query(store, embedder, query)
     with store.snapshot():
+        corrections = {} if mode == "semantic" else store.corrections(plain_words(query))
+        terms = [] if mode == "semantic" else query_terms(query)
+        terms.extend(itertools.chain.from_iterable(corrections.values()))
         lists, background = _lists(
             store,
-            query_terms(query),
+            terms,
             vector,
             mode=mode,
             depth=max(LIST_DEPTH, limit),
@@ -95,6 +103,8 @@ def search(
         )
         or tuple(Candidate(quote, 0.0) for p in passages for quote in quotable(p)),
         background=background,
+        terms=tuple(terms),
+        corrections=corrections,
     )
 
 

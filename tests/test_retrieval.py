@@ -105,6 +105,23 @@ def test_what_only_one_list_finds_is_found(store: SqliteStore) -> None:
     assert [hit.ranks.get("lexical") for hit in found.hits].count(None) == len(found.hits) - 1
 
 
+def test_a_misspelt_word_finds_what_was_meant(store: SqliteStore) -> None:
+    """A word that no chunk holds is joined by its neighbours, and the search says by which."""
+    found = search(store, "muzle for the dogs", mode="lexical")
+    assert found.terms == ("muzle", "dogs", "muzzle")
+    assert found.corrections == {"muzle": ("muzzle",)}
+    assert "Dogs need a muzzle" in texts(found)[0]
+    right = search(store, "muzzle for the dogs", mode="lexical")
+    assert (right.terms, right.corrections) == (("muzzle", "dogs"), {})
+    assert ids(right) == ids(found)
+
+
+def test_meaning_needs_no_words(store: SqliteStore) -> None:
+    """A semantic search asks the word index for nothing."""
+    found = search(store, "muzle for the dogs", mode="semantic")
+    assert (found.terms, found.corrections) == ((), {})
+
+
 @pytest.mark.parametrize(("weight", "like"), [(0.0, "lexical"), (1.0, "semantic")])
 def test_the_weight_of_meaning(store: SqliteStore, weight: float, like: Mode) -> None:
     """All the weight on one list is that list's order."""

@@ -18,8 +18,8 @@ from ragkit.cli.terminal import (
     table,
     width,
 )
+from ragkit.lexical import query_terms
 from ragkit.sources import display_name
-from ragkit.text import query_terms
 from ragkit.types import (
     Answer,
     Chunk,

@@ -18,9 +18,9 @@ import apsw
 from ragkit import vectors
 from ragkit.db import LOCK_WAIT_SECONDS, Database, fetch, remove_files, tokenizer
 from ragkit.errors import DocumentNotFound, FingerprintMismatch, IndexStateError
+from ragkit.lexical import LEXICAL_FORM, lexical_form
 from ragkit.store import filters as filtering
-from ragkit.store import ledger, replacing, rows, words
-from ragkit.text import LEXICAL_FORM, lexical_form
+from ragkit.store import ledger, replacing, rows, spelling, words
 from ragkit.types import (
     Chunk,
     Document,
@@ -393,8 +393,14 @@ class SqliteStore:
         self, terms: Sequence[str], *, limit: int, allowed: str | None
     ) -> list[tuple[int, float]]:
         """Return (chunk, BM25 score) of the chunks that hold any of the terms, best first."""
+        query = words.expression(terms, self._tokenizer)
         with self._db.reading() as connection:
-            return words.matching(connection, terms, limit=limit, documents=allowed)
+            return words.matching(connection, query, limit=limit, documents=allowed)
+
+    def corrections(self, terms: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        """Return for words that no chunk holds those that may have been meant, likeliest first."""
+        with self._db.reading() as connection:
+            return spelling.corrections(connection, terms, self._tokenizer)
 
     def semantic(
         self, query: Vectors, *, limit: int, allowed: str | None

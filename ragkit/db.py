@@ -25,13 +25,15 @@ from ragkit.errors import IndexBusy, IndexDamaged, IndexNotFound, SchemaTooNew, 
 if sys.platform != "win32":
     import fcntl
 
+# Files of these schemas are read as they are; the next ingest brings them up to date.
+OLDEST_READABLE = 1
 APPLICATION_ID = 0x7261676B  # "ragk", in the file's header
 PAGE_BYTES = 16_384
 _CHECKSUM_BYTES = 8  # what the checksum VFS asks for at the end of each page
-_CACHE_KIB = 65_536
+_CACHE_KIB = 16_384
 _BUSY_TIMEOUT_MS = 5_000
 _CHECKPOINT_WAIT_MS = 200  # for readers; a log that stays is read like the file
-_LOCK_WAIT_SECONDS = 10.0
+LOCK_WAIT_SECONDS = 60.0
 _LOCK_POLL_SECONDS = 0.05
 
 _registration = threading.Lock()
@@ -81,20 +83,30 @@ class Database:
                 raise
 
     @contextlib.contextmanager
-    def exclusive(self, *, wait_seconds: float = _LOCK_WAIT_SECONDS) -> Iterator[None]:
+    def exclusive(
+        self,
+        *,
+        wait_seconds: float = LOCK_WAIT_SECONDS,
+        on_wait: Callable[[str], None] = lambda _sentence: None,
+        stop: Callable[[], bool] = lambda: False,
+    ) -> Iterator[None]:
         """Be the only writer, creating or migrating the file first where needed.
 
-        Raises IndexBusy after `wait_seconds`, with the process that holds the lock.
+        Where another one is writing, `on_wait` is told so at once, in a sentence that names it.
+        Raises IndexBusy after `wait_seconds`, or as soon as `stop` says so.
         """
-        if not self._guard.acquire(timeout=wait_seconds):
-            raise _busy(self.path, "another thread of this process")
+        queue = _Queue(self.path, wait_seconds, on_wait, stop)
+        queue.wait_for(
+            lambda seconds: self._guard.acquire(timeout=seconds),
+            lambda: "another thread of this process",
+        )
         try:
             if self._writer is not None:
                 yield
                 return
             with self._file_errors():
                 _make_folder(self.path.parent)
-                lock_file = _lock(self.path, wait_seconds)
+                lock_file = _lock(self.path, queue)
             try:
                 with self._errors(), self._file_errors():
                     self._writer = _open_writer(self.path)
@@ -110,6 +122,22 @@ class Database:
                 os.close(lock_file)
         finally:
             self._guard.release()
+
+    def copy_to(self, path: Path) -> None:
+        """Write one state of the file to a path, readable by its owner only, over what is there.
+
+        Damaged pages are found while they are read. It is on the disk when this returns.
+        """
+        with self._file_errors():
+            remove_files(path)
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        with self.reading() as connection:
+            copy = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE, vfs=_checksum_vfs())
+            try:
+                with copy.backup("main", connection, "main") as backup:
+                    backup.step()
+            finally:
+                copy.close()
 
     def files(self) -> frozenset[Path]:
         """Return the index's own files, whether they are there or not."""
@@ -172,6 +200,12 @@ class Database:
                 f"{exc.filename or self.path} can't be used: {exc.strerror}",
                 hint="check the disk and the permissions, or choose another place with --db",
             ) from exc
+
+
+def remove_files(path: Path) -> None:
+    """Remove a database with its log, if they are there."""
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 
 def _end(connection: apsw.Connection) -> None:
@@ -288,9 +322,10 @@ def _check(connection: apsw.Connection, path: Path) -> None:
             f"{path} was written by a newer ragkit (schema {version}; this one knows {newest})",
             hint="upgrade ragkit",
         )
-    if version < newest:
+    if version < OLDEST_READABLE:
         raise SchemaTooNew(
-            f"{path} was written by an older ragkit (schema {version}; this one needs {newest})",
+            f"{path} was written by an older ragkit (schema {version}; this one reads"
+            f" {OLDEST_READABLE} and later)",
             hint="run `ragkit ingest` once: it brings the file up to date",
         )
 
@@ -329,26 +364,68 @@ def _make_folder(folder: Path) -> None:
 # --- the lock ----------------------------------------------------------------------------------
 
 
-def _lock(path: Path, wait_seconds: float, *, sleep: Callable[[float], None] = time.sleep) -> int:
+class _Queue:
+    """Waits for others to let go of the index: says so at once, and gives up in the end."""
+
+    def __init__(
+        self,
+        path: Path,
+        seconds: float,
+        on_wait: Callable[[str], None],
+        stop: Callable[[], bool],
+    ) -> None:
+        self._path = path
+        self._seconds = seconds
+        self._deadline = time.monotonic() + seconds
+        self._on_wait = on_wait
+        self._stop = stop
+        self._is_told = False
+
+    def wait_for(self, attempt: Callable[[float], bool], holder: Callable[[], str]) -> None:
+        """Try until `attempt`, given the seconds that it may take, succeeds. Raises IndexBusy."""
+        is_ours = attempt(0.0)
+        while not is_ours:
+            if self._stop() or time.monotonic() >= self._deadline:
+                raise _busy(self._path, holder())
+            if not self._is_told:
+                self._is_told = True
+                self._on_wait(
+                    f"{holder()} is writing to the index; waiting, {self._seconds:g} s at most"
+                )
+            is_ours = attempt(_LOCK_POLL_SECONDS)
+
+
+def _lock(path: Path, queue: _Queue) -> int:
     """Hold `<path>.lock` until the returned descriptor is closed. A dead process holds nothing."""
     name = path.with_name(path.name + ".lock")
     descriptor = os.open(name, os.O_CREAT | os.O_RDWR, 0o600)
     if sys.platform == "win32":  # SQLite's own lock still allows one writer only
         return descriptor
-    deadline = time.monotonic() + wait_seconds
-    while True:
+
+    def attempt(seconds: float) -> bool:
+        time.sleep(seconds)  # flock itself waits for ever or not at all
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            if time.monotonic() > deadline:
-                holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
-                os.close(descriptor)
-                raise _busy(path, f"process {holder or 'unknown'}") from None
-            sleep(_LOCK_POLL_SECONDS)
-        else:
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, str(os.getpid()).encode(), 0)
-            return descriptor
+            return False
+        return True
+
+    try:
+        queue.wait_for(attempt, lambda: _holder(descriptor))
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, str(os.getpid()).encode(), 0)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _holder(descriptor: int) -> str:
+    """Say who has written its number into the lock file."""
+    number = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip()
+    if number == str(os.getpid()):
+        return "another Index object of this process"
+    return f"process {number or 'unknown'}"
 
 
 # --- migrations --------------------------------------------------------------------------------

@@ -5,14 +5,24 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
-from ragkit import answering, config, indexing, retrieval
+from ragkit import answering, config, indexing, retrieval, sources, watching
 from ragkit.chunking import CHUNKER
 from ragkit.config import Settings
-from ragkit.errors import ConfigError, FingerprintMismatch
-from ragkit.indexing import Ingest, Loaded, Source
+from ragkit.errors import (
+    ConfigError,
+    DocumentNotFound,
+    FingerprintMismatch,
+    IndexBusy,
+    IndexNotFound,
+)
+from ragkit.indexing import Ingest, Loaded, Source, tokens_allowed
+from ragkit.indexing.forgetting import forget_texts
+from ragkit.indexing.inputs import embedded_texts
 from ragkit.ports import ChatModel, Embedder, Reranker
 from ragkit.store import SqliteStore
 from ragkit.types import (
@@ -22,13 +32,19 @@ from ragkit.types import (
     Document,
     DocumentInfo,
     Done,
+    Estimate,
+    Failure,
     Filters,
     Fingerprint,
     Hit,
     IngestEvent,
+    IngestLimits,
     IngestReport,
     Mode,
     Model,
+    ModelUsage,
+    Notice,
+    ReindexReport,
     Stats,
     WebPolicy,
 )
@@ -39,11 +55,13 @@ from ragkit.wiring import (
     page_address,
     parse_options,
     parse_workers,
+    wanted_fingerprint,
     web_pages,
     web_search,
 )
 
 _URL = re.compile(r"https?://", re.IGNORECASE)
+_STDIN = re.compile(r"stdin:")
 
 
 class Index:
@@ -87,7 +105,9 @@ class Index:
             settings = config.resolve({}, environ=environ, cwd=cwd)
         where = Path(path) if path is not None else config.index_path(settings, cwd=cwd)
         index = cls.__new__(cls)
-        index._store = SqliteStore(where.expanduser().absolute())
+        index._store = SqliteStore(
+            where.expanduser().absolute(), lock_wait_seconds=settings.lock_wait_seconds
+        )
         index._parts = Wiring(settings, environ)
         return index
 
@@ -118,6 +138,7 @@ class Index:
         *paths: str | os.PathLike[str],
         collection: str | None = None,
         prune: bool = False,
+        limits: IngestLimits | None = None,
         on_event: Callable[[IngestEvent], None] | None = None,
     ) -> IngestReport:
         """Bring the index up to what the files, folders and web pages at these places say.
@@ -127,17 +148,9 @@ class Index:
         http:// or https:// is one page. A document that can't be read is a Failure in the
         report. Raises DocumentError for a missing path.
         """
-        if not paths:
-            raise ConfigError("there is nothing to ingest", hint="name a file or a folder")
-        names = list(dict.fromkeys(os.fspath(path) for path in paths))
-        urls = [name for name in names if _URL.match(name)]
-        files = [Path(name) for name in names if not _URL.match(name)]
+        files, others = self._sources(paths)
         return self._ingest(
-            files,
-            web_pages(urls, self._parts.settings) if urls else [],
-            collection=collection,
-            prune=prune,
-            on_event=on_event,
+            files, others, collection=collection, prune=prune, limits=limits, on_event=on_event
         )
 
     def ingest_bytes(
@@ -147,20 +160,90 @@ class Index:
         uri: str,
         name: str = "",
         collection: str | None = None,
+        include: bool = False,
         on_event: Callable[[IngestEvent], None] | None = None,
     ) -> IngestReport:
         """Take in one document from memory, in place of what had this uri before.
 
         The suffix of `name`, by default of the uri, helps to tell what kind of file it is. A
-        document that can't be read is a Failure in the report.
+        document that can't be read is a Failure in the report. One that was removed with `exclude`
+        is skipped, unless `include` takes that back.
         """
         if not uri or not uri.isprintable() or uri.startswith("file:"):
             raise ConfigError(
                 f"{uri!r} can't be the uri of bytes from memory",
                 hint='choose a stable one that is no file, such as "crm:contract/17"',
             )
+        if not include and self._store.exists() and uri in self._store.excluded():
+            message = "removed by the user (bring it back with include=True)"
+            return IngestReport(skipped=(Failure(uri, "excluded", message),))
         source = Source(uri, lambda: Loaded(name or uri.rpartition("/")[2], data))
-        return self._ingest([], [source], collection=collection, prune=False, on_event=on_event)
+        return self._ingest([], [source], collection=collection, on_event=on_event)
+
+    def watch(
+        self,
+        *paths: str | os.PathLike[str],
+        collection: str | None = None,
+        prune: bool = False,
+        limits: IngestLimits | None = None,
+        on_event: Callable[[IngestEvent], None] | None = None,
+    ) -> Iterator[IngestReport]:
+        """Ingest files and folders now and whenever they change; yield what each ingest did.
+
+        Changes are taken together until half a second brings no more. Needs the extra `watch`.
+        Ends when `limits.stop` says so, or with the report that says `stopped`; the other limits
+        are those of each ingest. Later troubles of the endpoint are Notices and tried again.
+        Raises ConfigError, and what the first `ingest` raises.
+        """
+        files, others = self._sources(paths)
+        if others:
+            raise ConfigError(
+                f"{others[0].uri} is a web page, and tells nobody when it changes",
+                hint="ingest it now and then, without watching",
+            )
+        watching.check_available()
+        tell = on_event or (lambda _event: None)
+
+        def ingest(
+            there: Sequence[Path], gone: Sequence[Path], on_event: Callable[[IngestEvent], None]
+        ) -> IngestReport:
+            report = self._ingest(
+                there, [], collection=collection, prune=prune, limits=limits, on_event=on_event
+            )
+            removed = [] if report.stopped else self._remove_gone(gone, on_event)
+            return replace(report, removed=(*report.removed, *removed))
+
+        stop = limits.stop if limits else lambda: False
+        return watching.watch(files, ingest, own=self._store.files(), stop=stop, on_event=tell)
+
+    def _remove_gone(
+        self, files: Sequence[Path], on_event: Callable[[IngestEvent], None]
+    ) -> list[str]:
+        """Remove the documents of files that are gone; return the uris of those there were."""
+        removed = []
+        for path in files:
+            with suppress(DocumentNotFound, IndexNotFound):  # moved, or never read
+                removed.append(self.remove(sources.file_uri(path), on_event=on_event).uri)
+        return removed
+
+    def estimate(self, *paths: str | os.PathLike[str], collection: str | None = None) -> Estimate:
+        """Say what an ingest of these places would do and cost, without a request or a change.
+
+        Everything is read and cut, so it takes as long as that. Raises DocumentError for a
+        missing path.
+        """
+        files, others = self._sources(paths)
+        embedder = self._parts.embedder(self._stored())
+        plan = self._ingest_plan(embedder, collection=collection, may_ask=False)
+        return indexing.estimate(self._store, embedder, files, plan, others=others)
+
+    def _sources(self, paths: Sequence[str | os.PathLike[str]]) -> tuple[list[Path], list[Source]]:
+        if not paths:
+            raise ConfigError("there is nothing to ingest", hint="name a file or a folder")
+        names = list(dict.fromkeys(os.fspath(path) for path in paths))
+        urls = [name for name in names if _URL.match(name)]
+        files = [Path(name) for name in names if not _URL.match(name)]
+        return files, web_pages(urls, self._parts.settings) if urls else []
 
     def _ingest(
         self,
@@ -168,36 +251,158 @@ class Index:
         others: Sequence[Source],
         *,
         collection: str | None,
-        prune: bool,
+        prune: bool = False,
+        limits: IngestLimits | None = None,
         on_event: Callable[[IngestEvent], None] | None,
     ) -> IngestReport:
+        embedder = self._parts.embedder(self._stored())
+        plan = self._ingest_plan(embedder, collection=collection, limits=limits)
+        plan = replace(plan, prune=prune, on_event=on_event or (lambda _event: None))
+        try:
+            return indexing.ingest(self._store, embedder, files, plan, others=others)
+        except IndexBusy:
+            if not plan.stop():
+                raise
+            return IngestReport(stopped="interrupted")  # while it waited for another writer
+
+    def _ingest_plan(
+        self,
+        embedder: Embedder,
+        *,
+        collection: str | None,
+        limits: IngestLimits | None = None,
+        may_ask: bool = True,
+    ) -> Ingest:
         settings = self._parts.settings
-        stored = self._store.fingerprint() if self._store.exists() else None
-        embedder = self._parts.embedder(stored)
-        if stored:
+        stored = self._stored()
+        if stored and may_ask:
             retrieval.check_embedder(stored, embedder)
-        plan = Ingest(
-            fingerprint=_current(stored) if stored else new_fingerprint(settings, embedder),
+        fingerprint = (
+            _current(stored) if stored else new_fingerprint(settings, embedder, may_ask=may_ask)
+        )
+        return replace(
+            self._plan(embedder, fingerprint, limits),
             collection=collection,
             new_collection=settings.collection,
-            prune=prune,
-            destination=self._parts.destination(embedder),
             parse_workers=parse_workers(settings),
             parse_options=parse_options(settings),
             max_file_bytes=settings.max_file_mb * 1_000_000,
-            on_event=on_event or (lambda _event: None),
         )
-        return indexing.ingest(self._store, embedder, files, plan, others=others)
 
-    def remove(self, reference: str, *, exclude: bool = False) -> DocumentInfo:
-        """Take a document out and return what it was; `exclude` keeps ingests from its file.
+    def _plan(
+        self, embedder: Embedder, fingerprint: Fingerprint, limits: IngestLimits | None
+    ) -> Ingest:
+        """Return what ingests and reindexes have in common: where texts go, and how many may."""
+        limits = limits or IngestLimits()
+        price = config.price(self._parts.settings, embedder.name)
+        return Ingest(
+            fingerprint=fingerprint,
+            destination=self._parts.destination(embedder),
+            vault=self._parts.vault(),
+            max_tokens=tokens_allowed(limits, price),
+            confirm_tokens=self._parts.settings.confirm_tokens,
+            confirm=limits.confirm,
+            price=price,
+            stop=limits.stop,
+        )
 
-        `reference` is an id, a uri, a path, or a path's unique end. Raises DocumentNotFound.
+    def _stored(self) -> Fingerprint | None:
+        return self._store.fingerprint() if self._store.exists() else None
+
+    def remove(
+        self,
+        reference: str,
+        *,
+        exclude: bool = False,
+        forget: bool = False,
+        on_event: Callable[[IngestEvent], None] | None = None,
+    ) -> DocumentInfo:
+        """Take a document out and return what it was.
+
+        `reference` is an id, a uri, a path, or a path's unique end. `exclude` keeps ingests from
+        its file, or its bytes, until it is asked for. `forget` also takes its vectors out of the
+        embedding cache, but for those of texts that other documents have; a Notice says how many.
+        Raises DocumentNotFound, and ConfigError where `exclude` could have no effect.
         """
         info = self._store.info(self._find(reference))
-        with self._store.exclusive():
+        if exclude:
+            check_excludable(info.uri)
+        tell = on_event or (lambda _event: None)
+        with self._store.exclusive(on_wait=lambda sentence: tell(Notice(sentence))):
+            texts = self._embedded_texts(info.id) if forget else []
             self._store.remove(info.id, exclude=exclude)
+            indexing.remove_beside(self._store, info.id)
+            if forget:
+                tell(Notice(forget_texts(self._store, self._parts.vault(), texts)))
         return info
+
+    def _embedded_texts(self, id_: str) -> list[str]:
+        fingerprint = self._store.fingerprint()
+        assert fingerprint is not None, "an index with a document has one"
+        return embedded_texts(self._store.get(id_), self._store.chunks(id_), fingerprint)
+
+    def excluded(self) -> list[str]:
+        """Return the uris that ingests pass by, because they were removed with `exclude`."""
+        return sorted(self._store.excluded())
+
+    # --- another embedder, other chunks --------------------------------------------------------
+
+    def reindex(
+        self,
+        *,
+        sample: int = indexing.SAMPLE,
+        min_found: float = 0.0,
+        limits: IngestLimits | None = None,
+        on_event: Callable[[IngestEvent], None] | None = None,
+    ) -> ReindexReport:
+        """Give the index the embedder, templates and chunk size that settings ask for.
+
+        No source is read again, and searches use the old set until the new one is whole. Before
+        the swap `sample` queries are run on both; where fewer than the share `min_found` of them
+        find their own document in the new set, it is not swapped. A run that ended early goes on
+        with the next. Raises IndexNotFound, IndexBusy, StorageFull, ProviderError.
+        """
+        stored = self._store.fingerprint()
+        embedder = self._parts.wanted(stored) if stored else self._embedder()
+        plan = self._reindex_plan(embedder, limits)
+        plan = replace(plan, on_event=on_event or plan.on_event)
+        before = self._parts.serving(stored) if stored else None
+        terms = indexing.Reindex(
+            plan=plan,
+            before=before,
+            search=_search_by_meaning,
+            destination_before=self._parts.destination(before) if before else "",
+            sample=sample,
+            min_found=min_found,
+        )
+        return indexing.reindex(self._store, embedder, terms)
+
+    def estimate_reindex(self) -> Estimate:
+        """Say what `reindex` would embed and cost, without a change."""
+        stored = self._store.fingerprint()
+        embedder = self._parts.wanted(stored) if stored else self._embedder()
+        return indexing.estimate_reindex(
+            self._store, embedder, self._reindex_plan(embedder, None, may_ask=False)
+        )
+
+    def rollback(self) -> ReindexReport:
+        """Bring back what the index had before the last `reindex`.
+
+        Raises IndexStateError where there is nothing to go back to, or documents have changed.
+        """
+        return indexing.rollback(self._store)
+
+    def _reindex_plan(
+        self, embedder: Embedder, limits: IngestLimits | None, *, may_ask: bool = True
+    ) -> Ingest:
+        settings = self._parts.settings
+        stored = self._store.fingerprint()
+        fingerprint = (
+            wanted_fingerprint(settings, stored, embedder, may_ask=may_ask)
+            if stored
+            else new_fingerprint(settings, embedder, may_ask=may_ask)
+        )
+        return self._plan(embedder, fingerprint, limits)
 
     # --- answers out ---------------------------------------------------------------------------
 
@@ -214,16 +419,17 @@ class Index:
         Raises QueryError for an empty query, IndexNotFound, ProviderError.
         """
         settings = self._parts.settings
-        found = retrieval.search(
-            self._store,
-            self._embedder(),
-            query,
-            limit=limit,
-            mode=mode,
-            filters=filters,
-            semantic_weight=settings.semantic_weight,
-            reranker=self._parts.reranker() if settings.rerank == "on" else None,
-        )
+        with self._store.snapshot():  # embedder and vectors of one set, whatever a reindex does
+            found = retrieval.search(
+                self._store,
+                self._embedder(),
+                query,
+                limit=limit,
+                mode=mode,
+                filters=filters,
+                semantic_weight=settings.semantic_weight,
+                reranker=self._parts.reranker() if settings.rerank == "on" else None,
+            )
         return list(found.hits)
 
     def ask(
@@ -253,20 +459,33 @@ class Index:
         web: WebPolicy | None = None,
     ) -> Iterator[AnswerEvent]:
         """Yield an answer as it comes: Retrieved, then Sentence and Removed, then Done."""
+        self._embedder()  # what can't be asked is said now, not at the first event
+        web = self._parts.settings.web if web is None else web
+        return self._events(question, limit=limit, filters=filters, web=web)
+
+    def _events(
+        self, question: str, *, limit: int, filters: Filters, web: WebPolicy
+    ) -> Iterator[AnswerEvent]:
+        with self._store.snapshot():  # until all is retrieved, as in `search`
+            events = self._asker(web).answer(question, limit=limit, filters=filters)
+            first = next(events)
+        yield first
+        yield from events
+
+    def _asker(self, web: WebPolicy) -> answering.Asker:
         settings = self._parts.settings
-        asker = answering.Asker(
+        return answering.Asker(
             store=self._store,
             embedder=self._embedder(),
             chat=self._parts.chat(),
             reranker=self._parts.reranker(),
             matcher=self._parts.matcher(),
-            web=settings.web if web is None else web,
+            web=web,
             web_options=web_search(settings),
             semantic_weight=settings.semantic_weight,
             gate_threshold=settings.gate_threshold,
             context_tokens=settings.context_tokens,
         )
-        return asker.answer(question, limit=limit, filters=filters)
 
     # --- what is there -------------------------------------------------------------------------
 
@@ -289,6 +508,10 @@ class Index:
         """Count what the index holds."""
         return self._store.stats()
 
+    def usage(self) -> list[ModelUsage]:
+        """Return what this index's ingests have asked of each model."""
+        return self._store.usage()
+
     def models(self) -> list[Model]:
         """Return the models that the configured endpoint lists. Raises ProviderError."""
         return self._parts.models()
@@ -301,12 +524,27 @@ class Index:
         return self._parts.embedder(self._store.fingerprint())
 
 
+def check_excludable(uri: str) -> None:
+    """Raise ConfigError for what comes in only when it is named: excluding it changes nothing."""
+    kind = "a web page" if _URL.match(uri) else "standard input" if _STDIN.match(uri) else ""
+    if kind:
+        raise ConfigError(
+            f"{uri} can't be excluded: {kind} comes in only when it is named, and what is named"
+            " is wanted",
+            hint="remove it without excluding it; nothing brings it back by itself",
+        )
+
+
+def _search_by_meaning(store: SqliteStore, embedder: Embedder, query: str) -> Sequence[Hit]:
+    return retrieval.search(store, embedder, query, limit=10, mode="semantic").hits
+
+
 def _current(stored: Fingerprint) -> Fingerprint:
     """Return an index's fingerprint, if this ragkit still cuts documents the way it does."""
     if stored.chunker != CHUNKER:
         raise FingerprintMismatch(
             f"the chunker {stored.chunker}",
             f"{CHUNKER} (this ragkit)",
-            hint="ingest into a new index with --db, then remove the old one",
+            hint="cut its documents anew, from what is stored, with: ragkit reindex",
         )
     return stored

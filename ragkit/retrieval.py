@@ -147,7 +147,7 @@ def check_embedder(fingerprint: Fingerprint, embedder: Embedder) -> None:
         raise FingerprintMismatch(
             "{} ({} dimensions)".format(*stored),
             "{} ({} dimensions)".format(*current),
-            hint="use that embedder, or ingest into another index with --db",
+            hint="use that embedder, or give the index this one with: ragkit reindex",
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -201,11 +201,12 @@ def _opened(file: SourceFile) -> BinaryIO:
 # --- walking -----------------------------------------------------------------------------------
 
 
-def walk(path: Path) -> Walk:
+def walk(path: Path, *, stop: Callable[[], bool] = lambda: False) -> Walk:
     """List the files at or below a path; a file that is named is listed whatever ignores it.
 
     Links are not followed below the root: what they name inside it is read at its own place.
-    Raises DocumentError with the code "missing", "unreadable" or "special".
+    Once `stop` says so the rest is left out. Raises DocumentError with the code "missing",
+    "unreadable" or "special".
     """
     named = _absolute(path)
     try:
@@ -218,7 +219,7 @@ def walk(path: Path) -> Walk:
         message = f"{_printable(str(path))} can't be read: {exc.strerror}"
         raise DocumentError(named.as_uri(), message, code="unreadable") from exc
     if stat.S_ISDIR(status.st_mode):
-        return _Walker(Path(os.path.realpath(path))).run()
+        return _Walker(Path(os.path.realpath(path)), stop).run()
     if not stat.S_ISREG(status.st_mode):
         message = f"{_printable(str(path))} is neither a file nor a folder"
         raise DocumentError(named.as_uri(), message, code="special")
@@ -229,8 +230,9 @@ def walk(path: Path) -> Walk:
 class _Walker:
     """Lists a folder without recursion; `_pending` are the folders still to be read."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, stop: Callable[[], bool]) -> None:
         self.root = root
+        self._stop = stop
         self.files: list[SourceFile] = []
         self.skipped: list[Failure] = []
         self.complete = True
@@ -239,6 +241,9 @@ class _Walker:
     def run(self) -> Walk:
         self._pending.append((str(self.root), _outer_ignores(self.root)))
         while self._pending:
+            if self._stop():
+                self.complete = False
+                break
             folder, ignores = self._pending.pop()
             self._folder(folder, ignores)
         files = sorted(self.files, key=lambda file: os.fsencode(file.path))

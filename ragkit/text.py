@@ -120,12 +120,27 @@ def estimate_tokens(text: str) -> int:
     Counted by class of character, as no tokenizer is to be had offline; characters divided by
     four is off by half and more on tables, Chinese, Thai and Hindi.
     """
+    if text.isascii():
+        return _estimate_ascii(text.encode())
     words = _WORDS.findall(text)
     tokens = len(words) + sum(len(word) // 8 for word in words)
     tokens += sum(1 + len(digits) // 4 for digits in _DIGITS.findall(text))
     tokens += len(_MARKS.findall(text)) + len(_WIDE.findall(text))
     return tokens + (len(_OTHER.findall(text)) + 1) // 2
 
+
+def _estimate_ascii(raw: bytes) -> int:
+    """Count as above, four times as fast: by translating what isn't of a class to spaces."""
+    words = raw.translate(_ONLY_LETTERS).split()
+    tokens = len(words) + sum([length >> 3 for length in map(len, words)])
+    tokens += sum([1 + (length >> 2) for length in map(len, raw.translate(_ONLY_DIGITS).split())])
+    return tokens + len(raw.translate(None, _NO_MARKS))
+
+
+_ASCII = bytes(range(256))
+_ONLY_LETTERS = bytes(c if c < 128 and chr(c).isalpha() else 32 for c in _ASCII)
+_ONLY_DIGITS = bytes(c if c < 128 and chr(c).isdigit() else 32 for c in _ASCII)
+_NO_MARKS = bytes(c for c in _ASCII if c > 127 or not _MARKS.match(chr(c)))
 
 # --- words -------------------------------------------------------------------------------------
 
@@ -163,7 +178,10 @@ def lexical_form(text: str) -> str:
     Runs of Chinese and Japanese become pairs of characters; CamelCase words are followed by
     their parts. Stemming, case and accents are the index's own business.
     """
-    text = _CJK_RUN.sub(lambda run: f" {_bigrams(run[0])} ", text)
+    if not text.isascii():
+        text = _CJK_RUN.sub(lambda run: f" {_bigrams(run[0])} ", text)
+    if not _CAMEL_CUT.search(text):  # looking for whole words takes ten times as long
+        return text
     return _CAMEL.sub(lambda word: f"{word[0]} {_CAMEL_CUT.sub(' ', word[0])}", text)
 
 

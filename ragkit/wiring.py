@@ -7,18 +7,21 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from ragkit import credentials
+from ragkit import config, credentials
+from ragkit.cache import VectorCache
 from ragkit.chunking import CHUNKER
 from ragkit.config import Settings
 from ragkit.errors import ConfigError, DocumentError, FingerprintMismatch
-from ragkit.indexing import Loaded, Source
+from ragkit.indexing import Loaded, Source, Vault
 from ragkit.parsing import ParseOptions, media_type
 from ragkit.parsing.encoding import known_codec
 from ragkit.ports import ChatModel, Embedder, Reranker, WordMatcher
@@ -72,6 +75,36 @@ class Wiring:
             return self.local
         return self._endpoint_embedder(stored)
 
+    def serving(self, stored: Fingerprint) -> Embedder | None:
+        """Return the embedder that an index has, whatever settings ask for; None without a key."""
+        if stored.embedder == self.local.name:
+            return self.local
+        if not self.has_endpoint:
+            return None
+        settings = replace(self.settings, embedding_dimensions=0)
+        return self._endpoint_embedder(stored, settings)
+
+    def wanted(self, stored: Fingerprint) -> Embedder:
+        """Return the embedder that settings ask for in place of an index's own.
+
+        It is the index's own where they ask for none. Raises ConfigError for dimensions that the
+        embedded model doesn't have.
+        """
+        settings = self.settings
+        model = _wanted_model(settings, stored, local=self.local.name)
+        dimensions = _asked(settings, "embedding_dimensions")
+        if model == self.local.name:
+            if dimensions not in (None, 0, self.local.dimensions):
+                raise ConfigError(
+                    f"{model} gives {self.local.dimensions} dimensions, not {dimensions}",
+                    hint=f"leave out embedding_dimensions"
+                    f" ({settings.origin('embedding_dimensions')})",
+                )
+            return self.local
+        if model == stored.embedder and dimensions in (None, 0, stored.dimensions):
+            return self._endpoint_embedder(stored)
+        return self._endpoint_embedder(None, replace(settings, embedding_model=model))
+
     def _check(self, stored: Fingerprint) -> None:
         """Refuse settings that the user made and the index can't follow: never a silent switch."""
         settings = self.settings
@@ -79,7 +112,9 @@ class Wiring:
         if settings.embedder != "auto" and (settings.embedder == "local") != is_local:
             wanted = self.local.name if settings.embedder == "local" else settings.embedding_model
             raise FingerprintMismatch(
-                stored.embedder, f"{wanted} ({settings.origin('embedder')})", hint=_MISMATCH_HINT
+                stored.embedder,
+                f"{wanted} ({settings.origin('embedder')})",
+                hint=_mismatch_hint("embedder", settings.embedder),
             )
         for name, part in _ASKED_FOR.items():
             value, has = getattr(settings, name), getattr(stored, part)
@@ -88,8 +123,18 @@ class Wiring:
             raise FingerprintMismatch(
                 f"{part} {has!r}",
                 f"{name} {value!r} ({settings.origin(name)})",
-                hint=_MISMATCH_HINT,
+                hint=_mismatch_hint(name, value),
             )
+
+    def vault(self) -> Vault | None:
+        """Return the embedding cache; None where it is switched off or has no place."""
+        return self._cache
+
+    @cached_property
+    def _cache(self) -> VectorCache | None:
+        folder = config.cache_folder(self._environ)
+        most = config.cache_bytes(self.settings)
+        return VectorCache(folder / config.CACHE_FILE, max_bytes=most) if folder and most else None
 
     def chat(self) -> ChatModel | None:
         """Return the model that writes answers; None where sentences are quoted as they stand."""
@@ -114,6 +159,8 @@ class Wiring:
         """Close the connection to the endpoint, if there is one."""
         if "_http" in self.__dict__:
             self._http.close()
+        if "_cache" in self.__dict__ and self._cache:
+            self._cache.close()
 
     def destination(self, embedder: Embedder) -> str:
         """Return where texts go to be embedded; "" where they stay on this machine."""
@@ -127,16 +174,19 @@ class Wiring:
 
         return list_models(self._http)
 
-    def _endpoint_embedder(self, stored: Fingerprint | None) -> Embedder:
+    def _endpoint_embedder(
+        self, stored: Fingerprint | None, settings: Settings | None = None
+    ) -> Embedder:
         from ragkit.providers.endpoint import (  # noqa: PLC0415 - as above
             EndpointEmbedder,
             own_dimensions,
         )
 
-        dimensions = self.settings.embedding_dimensions
+        settings = settings or self.settings
+        dimensions = settings.embedding_dimensions
         if stored is None:
             return EndpointEmbedder(
-                self._http, model=self.settings.embedding_model, dimensions=dimensions
+                self._http, model=settings.embedding_model, dimensions=dimensions
             )
         if own_dimensions(stored.embedder) not in (0, stored.dimensions):
             dimensions = stored.dimensions  # the index was built with fewer than the model's own
@@ -151,7 +201,7 @@ class Wiring:
     def _endpoint_chat(self) -> ChatModel:
         from ragkit.providers.endpoint import EndpointChat  # noqa: PLC0415 - as above
 
-        memory = _Refusals(self._environ, self.settings.base_url)
+        memory = _Refusals(config.cache_folder(self._environ), self.settings.base_url)
         return EndpointChat(
             self._http,
             model=self.settings.chat_model,
@@ -164,6 +214,7 @@ class Wiring:
     @cached_property
     def _http(self) -> HttpClient:
         from ragkit.providers.http import HttpClient, Timeouts  # noqa: PLC0415 - as above
+        from ragkit.providers.throttle import Throttle  # noqa: PLC0415 - as above
 
         settings = self.settings
         if not self.has_endpoint:
@@ -178,6 +229,11 @@ class Wiring:
             key_name=settings.api_key_env,
             allow_http=settings.allow_http,
             timeouts=Timeouts(total=settings.timeout_seconds),
+            throttle=Throttle(
+                most=settings.concurrency,
+                requests_per_minute=settings.requests_per_minute,
+                tokens_per_minute=settings.tokens_per_minute,
+            ),
         )
 
 
@@ -200,6 +256,14 @@ class Given:
     def embedder(self, _stored: Fingerprint | None) -> Embedder:
         return self._embedder
 
+    def serving(self, stored: Fingerprint) -> Embedder | None:
+        """Return the embedder if it is the one that an index has."""
+        has = (self._embedder.name, self._embedder.dimensions)
+        return self._embedder if has == (stored.embedder, stored.dimensions) else None
+
+    def wanted(self, _stored: Fingerprint) -> Embedder:
+        return self._embedder
+
     def chat(self) -> ChatModel | None:
         return self._chat
 
@@ -207,6 +271,10 @@ class Given:
         return self._reranker
 
     def matcher(self) -> WordMatcher | None:
+        return None
+
+    def vault(self) -> Vault | None:
+        """Return none: nobody knows whether another embedder of this name is the same."""
         return None
 
     def close(self) -> None:
@@ -219,17 +287,58 @@ class Given:
         return ""
 
 
-_MISMATCH_HINT = (
-    "leave that setting out to use the index as it is, or build another index with --db"
-)
+def _mismatch_hint(name: str, value: str | int) -> str:
+    option = f"--{name.replace('_', '-')} {shlex.quote(str(value))}"
+    return (
+        "leave that setting out to use the index as it is, change the index with: ragkit reindex"
+        f" {option}, or build another one with --db"
+    )
 
 
-def new_fingerprint(settings: Settings, embedder: Embedder) -> Fingerprint:
-    """Return what a new index with this embedder is built with."""
+def wanted_fingerprint(
+    settings: Settings, stored: Fingerprint, embedder: Embedder, *, may_ask: bool = True
+) -> Fingerprint:
+    """Return what an index gets from a reindex: what is asked for, and else what it has.
+
+    Templates that are the model's go with the model; the chunker is always this ragkit's.
+    """
+    own = new_fingerprint(Settings(), embedder, may_ask=may_ask)
+    templates = stored if own.embedder == stored.embedder else own
+    return replace(
+        own,
+        document_template=settings.document_template or templates.document_template,
+        query_template=settings.query_template or templates.query_template,
+        chunk_tokens=int(_asked(settings, "chunk_tokens") or stored.chunk_tokens),
+    )
+
+
+def _wanted_model(settings: Settings, stored: Fingerprint, *, local: str) -> str:
+    """Return the name of the model that settings ask for; the index's own where they don't."""
+    asked = str(_asked(settings, "embedding_model") or "")
+    if settings.embedder == "local":
+        return local
+    if settings.embedder == "endpoint" and stored.embedder == local:
+        return asked or settings.embedding_model
+    return asked or stored.embedder
+
+
+def _asked(settings: Settings, name: str) -> str | int | None:
+    """Return a setting that somebody made, None for a default."""
+    value: str | int = getattr(settings, name)
+    return None if settings.origin(name) == "default" else value
+
+
+def new_fingerprint(settings: Settings, embedder: Embedder, *, may_ask: bool = True) -> Fingerprint:
+    """Return what a new index with this embedder is built with.
+
+    Unless it `may_ask` the endpoint, a length of vectors that isn't known is 0.
+    """
+    known: int = getattr(embedder, "known_dimensions", -1)
+    dimensions = known if known >= 0 and not may_ask else embedder.dimensions
     family = embedding_template(embedder.name)
     return Fingerprint(
         embedder=embedder.name,
-        dimensions=embedder.dimensions,
+        dimensions=dimensions,
         document_template=settings.document_template or family.document,
         query_template=settings.query_template or family.query,
         chunker=CHUNKER,
@@ -311,17 +420,18 @@ def _in_utf8(page: WebPage) -> bytes:
 
 
 class _Refusals:
-    """Remembers, in the user's cache folder, which endpoints know no `web_search`."""
+    """Remembers which endpoints know no `web_search`, in the user's cache folder, if any."""
 
-    def __init__(self, environ: Mapping[str, str], base_url: str) -> None:
-        home = environ.get("XDG_CACHE_HOME") or str(Path(environ.get("HOME", "~"), ".cache"))
-        self._path = Path(home).expanduser() / "ragkit" / "no-web-search.json"
+    def __init__(self, folder: Path | None, base_url: str) -> None:
+        self._path = folder / "no-web-search.json" if folder else None
         self._host = urlsplit(base_url).netloc
 
     def known(self) -> bool:
         return self._host in self._read()
 
     def remember(self) -> None:
+        if self._path is None:
+            return
         hosts = sorted({*self._read(), self._host})
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -332,6 +442,8 @@ class _Refusals:
             return  # a cache that can't be written costs one refused request a run
 
     def _read(self) -> list[str]:
+        if self._path is None:
+            return []
         try:
             stored = json.loads(self._path.read_text(encoding="utf-8"))
         except (OSError, ValueError):

@@ -65,6 +65,7 @@ SPECIAL_CODES = {
     "unreadable": "The file's permissions, or the disk, don't let it be read.",
     "untrusted-project": "A folder's `ragkit.toml` wants to decide where your key goes.",
     "usage": "The command line can't be understood.",
+    "unconfirmed": "More text would be sent than `confirm_tokens` allows; `--yes` allows it.",
     "vanished": "The file was there when the folder was listed, and is gone.",
 }
 

@@ -8,22 +8,26 @@
         assert len(server.requests) == 3
 
 Vectors are made from hashed words and pieces of words: the same text always has the same vector,
-and texts that share words are near.
+and texts that share words are near. For measurements of speed there are `precomputed` vectors, and
+`TempicoProcess`, a server with a Python of its own.
 """
 
 from __future__ import annotations
 
 import base64
 import json
+import multiprocessing
 import re
 import socket
 import ssl
 import struct
 import threading
+import time
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import cache
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from socketserver import TCPServer, ThreadingMixIn
@@ -86,13 +90,55 @@ def html_page() -> Fault:
     return Fault(body=page, content_type="text/html")
 
 
+@dataclass(frozen=True)
+class Counts:
+    """What was asked of /embeddings: requests, those refused, and what the others held."""
+
+    requests: int = 0
+    refused: int = 0
+    texts: int = 0
+    tokens: int = 0
+    most_in_flight: int = 0
+
+
+class RateLimit:
+    """A bucket of so many units, refilled evenly within the window; full at first."""
+
+    def __init__(self, limit: int, *, window_seconds: float = 60.0) -> None:
+        self.limit = limit
+        self.window_seconds = window_seconds
+        self._level = float(limit)
+        self._at = time.monotonic()
+
+    def take(self, amount: int) -> float:
+        """Take an amount; where there isn't enough, return the seconds until there is."""
+        now = time.monotonic()
+        rate = self.limit / self.window_seconds
+        self._level = min(self.limit, self._level + (now - self._at) * rate)
+        self._at = now
+        if self._level < amount:
+            return (amount - self._level) / rate
+        self._level -= amount
+        return 0.0
+
+    def headers(self, counted: str) -> dict[str, str]:
+        reset = (self.limit - self._level) / self.limit * self.window_seconds
+        return {
+            f"x-ratelimit-limit-{counted}": str(self.limit),
+            f"x-ratelimit-remaining-{counted}": str(int(self._level)),
+            f"x-ratelimit-reset-{counted}": f"{reset:.3f}s",
+        }
+
+
 class TempicoServer:
     """The server. Its attributes may be changed while it runs.
 
     `reply` writes what the chat model says, given the request. `web_sources`, as (url, title), are
     cited by replies to requests that let the model search the web. The flags make it one of the
-    other servers that speak this API. With `certificate`, a file that holds its key too, it speaks
-    https. What a script raises is raised again when the server ends.
+    other servers that speak this API. Replies of /embeddings take `latency_seconds`; more than
+    `max_in_flight` requests, or than a rate limit allows, are answered 429, with `retry_after`
+    as Retry-After. `texts` are those that were embedded, in order. With `certificate`, a file that
+    holds its key too, it speaks https. What a script raises is raised again when the server ends.
     """
 
     def __init__(self, *, certificate: Path | None = None) -> None:
@@ -113,6 +159,17 @@ class TempicoServer:
         self.ignores_streaming = False
         self.gives_unnormalised = False
         self.gives_base64 = False
+        self.gives_lists = False
+        self.precomputed = False
+        self.latency_seconds = 0.0
+        self.max_in_flight = 0
+        self.retry_after = ""
+        self.request_limit: RateLimit | None = None
+        self.token_limit: RateLimit | None = None
+        self.count_tokens: Callable[[str], int] = count_tokens
+        self.texts: list[str] = []
+        self.counts = Counts()
+        self._in_flight = 0
         self.max_request_texts = 0
         self.max_request_tokens = 0
         self._faults: dict[str, list[Fault]] = {}
@@ -158,14 +215,67 @@ class TempicoServer:
         with self._lock:
             self.requests.append(request)
 
+    @contextmanager
+    def admitted(self, texts: Sequence[str]) -> Iterator[dict[str, str]]:
+        """Take in a request for embeddings, or raise a 429; gives the headers of the limits."""
+        tokens = sum(map(self.count_tokens, texts))
+        with self._lock:
+            self._in_flight += 1
+        try:
+            with self._lock:
+                headers, wait = self._take(tokens)
+                seen = self.counts
+                self.counts = Counts(
+                    seen.requests + 1,
+                    seen.refused + bool(wait),
+                    seen.texts + (0 if wait else len(texts)),
+                    seen.tokens + (0 if wait else tokens),
+                    max(seen.most_in_flight, self._in_flight),
+                )
+                if not wait:
+                    self.texts.extend(texts)
+            if wait:
+                raise ApiError(
+                    429, f"try again in {wait}", code="rate_limit_exceeded", headers=headers
+                )
+            yield headers
+        finally:
+            with self._lock:
+                self._in_flight -= 1
+
+    def _take(self, tokens: int) -> tuple[dict[str, str], str]:
+        """Return the headers of the limits, and the wait where one of them is exceeded."""
+        headers: dict[str, str] = {}
+        wait = self.retry_after or "a moment"
+        is_refused = bool(self.max_in_flight and self._in_flight > self.max_in_flight)
+        limits = ((self.request_limit, "requests", 1), (self.token_limit, "tokens", tokens))
+        for limit, counted, amount in limits:
+            if limit is None or is_refused:
+                continue
+            if seconds := limit.take(amount):
+                is_refused, wait = True, f"{seconds:.3f}"
+                headers["retry-after"] = wait
+            headers |= limit.headers(counted)
+        if is_refused and self.retry_after:
+            headers["retry-after"] = self.retry_after
+        return headers, wait if is_refused else ""
+
 
 class ApiError(Exception):
     """An error of the contract, as OpenAI words it."""
 
-    def __init__(self, status: int, message: str, *, code: str | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        code: str | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
+        self.headers = headers or {}
 
     def to_dict(self) -> Json:
         kind = "invalid_request_error" if self.status < 500 else "server_error"
@@ -203,6 +313,43 @@ def _add_feature(vector: np.ndarray, feature: str, weight: float) -> None:
     vector[number % DIMENSIONS] += weight if number & 0x10000 else -weight
 
 
+PRECOMPUTED = 256  # vectors, one of which a text gets by its hash
+
+
+def precomputed_of(text: str) -> np.ndarray:
+    """Return the unit vector of a text from a server whose vectors are precomputed."""
+    return _precomputed()[zlib.crc32(text.encode()) % PRECOMPUTED]
+
+
+@cache
+def _precomputed() -> np.ndarray:
+    vectors = np.random.default_rng(0).normal(size=(PRECOMPUTED, DIMENSIONS)).astype("<f4")
+    return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
+
+
+@cache
+def _precomputed_json(encoding: str) -> list[bytes]:
+    """Return the vectors as they stand in a reply."""
+    if encoding == "base64":
+        return [b'"%s"' % base64.b64encode(vector.tobytes()) for vector in _precomputed()]
+    return [json.dumps(vector.tolist()).encode() for vector in _precomputed()]
+
+
+def fast_embeddings(server: TempicoServer, body: Json) -> bytes:
+    """Return a reply of precomputed vectors, written with next to no work."""
+    lists = server.gives_lists or body.get("encoding_format") != "base64"
+    ready = _precomputed_json("float" if lists else "base64")
+    item = b'{"object":"embedding","index":%d,"embedding":%s}'
+    items = [
+        item % (index, ready[zlib.crc32(text.encode()) % PRECOMPUTED])
+        for index, text in enumerate(body["input"])
+    ]
+    tokens = sum(map(server.count_tokens, body["input"]))
+    tail = b'],"model":"%s","usage":{"prompt_tokens":%d,"total_tokens":%d}}'
+    name = body["model"].encode()
+    return b'{"object":"list","data":[' + b",".join(items) + tail % (name, tokens, tokens)
+
+
 def list_models(server: TempicoServer) -> Json:
     bare = ("id", "object", "created", "owned_by")
     shown = [
@@ -214,10 +361,13 @@ def list_models(server: TempicoServer) -> Json:
     return {"object": "list", "data": shown}
 
 
-def embeddings(server: TempicoServer, body: Json) -> Json:
+def embeddings(server: TempicoServer, body: Json) -> Json | bytes:
     check_model(server, body)
+    check_fields(server, body)
     texts = [body["input"]] if isinstance(body["input"], str) else body["input"]
     check_size(server, texts)
+    if server.precomputed:
+        return fast_embeddings(server, body)
     dimensions = DIMENSIONS if server.ignores_dimensions else body.get("dimensions", DIMENSIONS)
     data = []
     for index, text in enumerate(texts):
@@ -225,16 +375,17 @@ def embeddings(server: TempicoServer, body: Json) -> Json:
         if server.gives_unnormalised:
             vector = vector * 2.5
         embedding: Any = vector.tolist()
-        if server.gives_base64 or body.get("encoding_format") == "base64":
+        wants_base64 = body.get("encoding_format") == "base64" and not server.gives_lists
+        if server.gives_base64 or wants_base64:
             embedding = base64.b64encode(vector.astype("<f4").tobytes()).decode()
         data.append({"object": "embedding", "index": index, "embedding": embedding})
-    tokens = sum(count_tokens(text) for text in texts)
+    tokens = sum(map(server.count_tokens, texts))
     usage = {"prompt_tokens": tokens, "total_tokens": tokens}
     return {"object": "list", "data": data, "model": body["model"], "usage": usage}
 
 
 def check_size(server: TempicoServer, texts: list[str]) -> None:
-    tokens = sum(count_tokens(text) for text in texts)
+    tokens = sum(map(server.count_tokens, texts))
     if server.max_request_texts and len(texts) > server.max_request_texts:
         raise ApiError(413, f"batch size {len(texts)} > {server.max_request_texts}")
     if server.max_request_tokens and tokens > server.max_request_tokens:
@@ -316,6 +467,7 @@ def streamed(whole: Json, *, with_usage: bool) -> Iterator[bytes]:
 
 class _Server(ThreadingMixIn, HTTPServer):
     daemon_threads = False  # so that server_close() waits for all of them
+    request_queue_size = 128  # as many clients may connect at once; the rest waits for a second
 
     def __init__(self, address: Any, handler: Any, api: TempicoServer) -> None:
         super().__init__(address, handler)
@@ -377,7 +529,7 @@ class _Handler(BaseHTTPRequestHandler):
             else:
                 self._misbehave(fault)
         except ApiError as error:
-            self._send_json(error.to_dict(), status=error.status)
+            self._send_json(error.to_dict(), status=error.status, headers=error.headers)
         except OSError:
             self.close_connection = True  # the client left, which is what some tests are about
         except Exception as error:  # noqa: BLE001 - a broken script must fail the test
@@ -393,10 +545,18 @@ class _Handler(BaseHTTPRequestHandler):
         if key != api.key:
             message = f"Incorrect API key provided: {key}."  # OpenAI shows a part of it
             raise ApiError(401, message, code="invalid_api_key")
+        limits: Mapping[str, str] = {}
         if path == "/models":
             reply = list_models(api)
         elif path == "/embeddings":
-            reply = embeddings(api, body)
+            given = body["input"]
+            with api.admitted([given] if isinstance(given, str) else given) as limits:
+                self._wait(api.latency_seconds)
+                made = embeddings(api, body)
+            if isinstance(made, bytes):
+                self._send(200, made, {"content-type": "application/json", **limits})
+                return
+            reply = made
         elif path == "/chat/completions":
             reply = completion(api, body)
         else:
@@ -409,7 +569,7 @@ class _Handler(BaseHTTPRequestHandler):
             with_usage = bool(body.get("stream_options", {}).get("include_usage"))
             self._send_stream(streamed(reply, with_usage=with_usage))
         else:
-            self._send_json(reply)
+            self._send_json(reply, headers=limits)
 
     def _misbehave(self, fault: Fault) -> None:
         if fault.ending == "silent":
@@ -449,8 +609,11 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(b"%x\r\n%s\r\n" % (len(event), event))
         self.wfile.write(b"0\r\n\r\n")
 
-    def _send_json(self, data: Any, *, status: int = 200) -> None:
-        self._send(status, json.dumps(data).encode(), {"content-type": "application/json"})
+    def _send_json(
+        self, data: Any, *, status: int = 200, headers: Mapping[str, str] | None = None
+    ) -> None:
+        kind = {"content-type": "application/json"}
+        self._send(status, json.dumps(data).encode(), {**kind, **(headers or {})})
 
     def _send(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:
         self._start(status, {**headers, "content-length": str(len(body))})
@@ -463,4 +626,40 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def _wait(self, seconds: float) -> None:
-        self.server.stopping.wait(seconds)
+        if seconds:
+            self.server.stopping.wait(seconds)
+
+
+class TempicoProcess:
+    """A server in a process of its own: its work doesn't slow the client that is measured.
+
+    Takes attributes of TempicoServer by name, such as `latency_seconds=0.05`.
+    """
+
+    def __init__(self, **attributes: Any) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._pipe, theirs = context.Pipe()
+        self._process = context.Process(target=_serve, args=(theirs, attributes), daemon=True)
+
+    def __enter__(self) -> TempicoProcess:
+        self._process.start()
+        self.base_url, self.key = self._pipe.recv()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._pipe.send(False)
+        self._process.join()
+
+    @property
+    def counts(self) -> Counts:
+        self._pipe.send(True)
+        return self._pipe.recv()
+
+
+def _serve(pipe: Any, attributes: Json) -> None:
+    with TempicoServer() as server:
+        for name, value in attributes.items():
+            setattr(server, name, value)
+        pipe.send((server.base_url, server.key))
+        while pipe.recv():
+            pipe.send(server.counts)

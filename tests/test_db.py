@@ -429,6 +429,72 @@ def test_a_second_process_is_told_who_writes(database: Database, path: Path) -> 
     assert read(database) == "second"
 
 
+def test_who_waits_is_told_at_once_for_whom(database: Database, path: Path) -> None:
+    """One sentence, before the waiting begins; nobody is told of a lock that is free."""
+    told: list[str] = []
+    with database.exclusive(on_wait=told.append):
+        assert told == []
+    with holder(path) as process:
+        began = time.monotonic()
+        with (
+            pytest.raises(IndexBusy),
+            database.exclusive(wait_seconds=0.5, on_wait=told.append),
+        ):
+            pass
+        assert time.monotonic() - began >= 0.5
+    sentence = f"process {process.pid} is writing to the index; waiting, 0.5 s at most"
+    assert told == [sentence]
+
+
+def test_no_time_to_wait(database: Database, path: Path) -> None:
+    """With 0 seconds it fails at once, and nobody is told of a wait."""
+    told: list[str] = []
+    with holder(path):
+        began = time.monotonic()
+        with pytest.raises(IndexBusy), database.exclusive(wait_seconds=0, on_wait=told.append):
+            pass
+        assert time.monotonic() - began < 1
+    assert told == []
+
+
+def test_a_stop_ends_the_waiting(database: Database, path: Path) -> None:
+    """Long before the time is up."""
+    stop = threading.Event()
+    threading.Timer(0.2, stop.set).start()
+    with holder(path):
+        began = time.monotonic()
+        with pytest.raises(IndexBusy), database.exclusive(wait_seconds=60, stop=stop.is_set):
+            pass
+        assert time.monotonic() - began < 5
+
+
+def test_two_objects_of_one_process(database: Database, path: Path) -> None:
+    """They wait for each other as two processes do, and the other is named for what it is."""
+    told: list[str] = []
+    other = Database(path)
+    with (
+        other.exclusive(),
+        pytest.raises(IndexBusy, match="another Index object of this process"),
+        database.exclusive(wait_seconds=0.1, on_wait=told.append),
+    ):
+        pass
+    assert told[0].startswith("another Index object of this process is writing")
+    with database.exclusive(wait_seconds=0):
+        pass
+    other.close()
+
+
+def test_a_lock_that_was_not_got_is_not_kept(database: Database, path: Path) -> None:
+    """Who gave up waiting holds nothing, neither the lock nor an open file."""
+    if not Path("/proc/self/fd").is_dir():
+        pytest.skip("counts open files in /proc")
+    with holder(path):
+        before = len(os.listdir("/proc/self/fd"))
+        with pytest.raises(IndexBusy), database.exclusive(wait_seconds=0):
+            pass
+        assert len(os.listdir("/proc/self/fd")) == before
+
+
 def test_a_second_process_waits_its_turn(database: Database, path: Path) -> None:
     """Within the time that it may wait, the next writer goes on as soon as the lock is free."""
     with holder(path) as process:

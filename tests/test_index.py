@@ -25,7 +25,7 @@ from ragkit.errors import (
 from ragkit.index import Index
 from ragkit.store import SqliteStore
 from ragkit.testing import HashEmbedder, ScriptedChat
-from ragkit.types import Filters, IngestEvent, Lines, Progress, WebSource
+from ragkit.types import Filters, IngestEvent, Lines, Notice, Progress, WebSource
 from tests.documents import BREAD, FERRY
 
 QUESTION = "Do dogs need a muzzle below deck?"
@@ -193,6 +193,46 @@ def test_remove_for_good(index: Index, docs: Path) -> None:
     assert len(index.ingest(docs / "ferry.md").added) == 1
 
 
+def test_the_excluded_are_listed(index: Index, docs: Path) -> None:
+    """By uri, until they are taken back."""
+    uri = index.get("ferry.md").uri
+    assert index.excluded() == []
+    index.remove("ferry.md", exclude=True)
+    assert index.excluded() == [uri]
+    index.ingest(docs / "ferry.md")
+    assert index.excluded() == []
+
+
+def test_bytes_that_are_excluded(index: Index) -> None:
+    """Later ingests of their uri skip them, unless they are asked for."""
+    index.ingest_bytes(b"# Contract\n\nThe rent is due in May.\n", uri="crm:17", name="c.md")
+    index.remove("crm:17", exclude=True)
+    report = index.ingest_bytes(b"# Contract\n\nIn June.\n", uri="crm:17", name="c.md")
+    assert report.added == ()
+    assert [(each.uri, each.code) for each in report.skipped] == [("crm:17", "excluded")]
+    report = index.ingest_bytes(b"# Contract\n\nJuly.\n", uri="crm:17", name="c.md", include=True)
+    assert report.added == ("crm:17",)
+    assert index.excluded() == []
+    assert index.ingest_bytes(b"# Contract\n\nMay.\n", uri="crm:17", name="c.md").updated
+
+
+def test_what_only_comes_when_named_can_not_be_excluded(index: Index) -> None:
+    """It is refused with the reason, and nothing is removed."""
+    index.ingest_bytes(b"# Notes\n\nOf today.\n", uri="stdin:notes.md", name="notes.md")
+    with pytest.raises(ConfigError, match="comes in only when it is named"):
+        index.remove("stdin:notes.md", exclude=True)
+    assert index.get("stdin:notes.md").title == "Notes"
+    assert index.remove("stdin:notes.md").title == "Notes"
+
+
+def test_forgetting_without_a_cache(index: Index) -> None:
+    """It is said that there is nothing to take vectors out of."""
+    events: list[IngestEvent] = []
+    index.remove("ferry.md", forget=True, on_event=events.append)
+    (notice,) = (event for event in events if isinstance(event, Notice))
+    assert "no embedding cache is in use" in notice.text
+
+
 def test_documents_and_stats(index: Index) -> None:
     """What is there, by uri, through the same filters as a search."""
     assert [info.title for info in index.documents()] == ["Ferries", "Bread"]
@@ -211,6 +251,76 @@ def test_events_of_an_ingest(tmp_path: Path, docs: Path) -> None:
         index.ingest(docs, on_event=events.append)
     progress = [event for event in events if isinstance(event, Progress)]
     assert [(event.files, event.files_total) for event in progress] == [(1, 2), (2, 2)]
+
+
+def test_an_ingest_tells_for_whom_it_waits(tmp_path: Path, docs: Path) -> None:
+    """A Notice comes before the waiting; with another thread of the same index, too."""
+    events: list[IngestEvent] = []
+    with index_at(tmp_path) as index, index_at(tmp_path) as other:
+        index.ingest(docs)
+        (docs / "new.md").write_text("# New\n\nA puffin.\n")
+        for holder in (other, index):
+            events.clear()
+            with ThreadPoolExecutor(1) as pool:
+                with holder._store.exclusive():
+                    waiting = pool.submit(index.ingest, docs, on_event=events.append)
+                    while not events:
+                        assert not waiting.done()
+                assert waiting.result().failed == ()
+            assert isinstance(events[0], Notice)
+            assert "of this process is writing to the index; waiting" in events[0].text
+
+
+def test_the_index_is_no_document(tmp_path: Path) -> None:
+    """An index in the folder that is ingested is not read, nor its lock."""
+    (tmp_path / "note.md").write_text("# Note\n\nA puffin.\n")
+    with index_at(tmp_path) as index:
+        index.ingest(tmp_path)
+        report = index.ingest(tmp_path)
+    assert (len(report.unchanged), report.added, report.skipped) == (1, (), ())
+
+
+def test_readers_never_see_half_a_document(tmp_path: Path) -> None:
+    """While an ingest replaces documents a reader finds each one whole, old or new."""
+    folder = tmp_path / "docs"
+    folder.mkdir()
+
+    def write(version: str) -> None:
+        for number in range(6):
+            paragraphs = (
+                f"# Part {each}\n\nThe {version} of {number}, {each}.\n"
+                for each in range(12 if version == "old" else 60)
+            )
+            (folder / f"{number}.md").write_text("\n".join(paragraphs))
+
+    with index_at(tmp_path) as index:
+        write("old")
+        index.ingest(folder)
+        uris = [each.uri for each in index.documents()]
+        wholes = {(uri, "old", len(index.chunks(uri))) for uri in uris}
+        done = threading.Event()
+        seen: set[tuple[str, str, int]] = set()
+
+        def read() -> None:
+            while not done.is_set():
+                for uri in uris:
+                    chunks = index.chunks(uri)
+                    words = {word for chunk in chunks for word in chunk.text.split()}
+                    versions = words & {"old", "new"}
+                    seen.add((uri, "+".join(sorted(versions)), len(chunks)))
+
+        thread = threading.Thread(target=read)
+        thread.start()
+        try:
+            for version in ("new", "old", "new"):
+                write(version)
+                assert len(index.ingest(folder).updated) == 6
+                wholes |= {(uri, version, len(index.chunks(uri))) for uri in uris}
+        finally:
+            done.set()
+            thread.join()
+    assert seen <= wholes
+    assert {version for _, version, _ in seen} == {"old", "new"}
 
 
 # --- what can't be done ------------------------------------------------------------------------
@@ -341,7 +451,7 @@ def test_hits_and_reports_as_json(index: Index, docs: Path) -> None:
     (docs / "ferry.md").rename(docs / "boat.md")
     (docs / "bad.pdf").write_bytes(b"%PDF-1.7 nothing of the kind")
     report = index.ingest(docs).to_dict()
-    assert_fields(report, REPORT, "skipped kept chunks chunks_embedded usage")
+    assert_fields(report, REPORT, "skipped kept chunks chunks_embedded usage stopped")
     assert_fields(report["moved"][0], "from to")
     assert_fields(report["failed"][0], "uri code message")
     assert_fields(

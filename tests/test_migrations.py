@@ -18,6 +18,7 @@ FROZEN = sorted(Path(__file__).with_name("upgrades").glob("*.db"))
 # A migration that was released stays as it is: another change is another file.
 RELEASED = {
     "0001_initial.sql": "8af8bc1ba2a5f5668bfc57c3a0885d3580fb4acdd8b58aeef17bddb2a62fff4b",
+    "0002_requests.sql": "2510b070e849d8f9ea6720a0e6eb9075fd2055bc05680281093c726f73b995e1",
 }
 
 

@@ -30,7 +30,7 @@ DATA = {
     "ragkit/providers/minilm-LICENSE.txt",
     "ragkit/providers/minilm-vocab.txt",
 }
-EXTRAS = {"dev"}
+EXTRAS = {"dev", "watch"}
 
 
 @pytest.fixture(scope="session")

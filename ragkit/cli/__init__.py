@@ -33,6 +33,8 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = {
     "show": ("documents", "show", "Show one document as it is stored."),
     "rm": ("documents", "rm", "Take documents out of the index."),
     "stats": ("documents", "stats", "Say what the index holds."),
+    "reindex": ("reindex", "reindex", "Give the index another model, other chunks or templates."),
+    "cache": ("cache", "cache", "Look after the embeddings that are kept for all indexes."),
     "config": ("settings", "config", "Show every setting, its value and where it comes from."),
 }
 

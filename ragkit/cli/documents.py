@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import click
@@ -10,16 +10,19 @@ import click
 from ragkit.chunking import page_at
 from ragkit.cli import render
 from ragkit.cli.options import filter_options, filters
+from ragkit.cli.progress import only_notices
 from ragkit.cli.session import Session, global_options
 from ragkit.cli.terminal import clean, one_line, shortened, table
+from ragkit.config import Settings, price
 from ragkit.sources import path_of
-from ragkit.types import Chunk, Document, DocumentInfo, Stats
+from ragkit.types import Chunk, Document, DocumentInfo, ModelUsage, Stats
 
 PREVIEW_CHARACTERS = 60  # of a block, in the list of a document's structure
 
 
 @click.command()
 @filter_options
+@click.option("--excluded", is_flag=True, help="List what ingests pass by, after rm --exclude.")
 @global_options
 @click.pass_obj
 def ls(
@@ -29,8 +32,14 @@ def ls(
     paths: tuple[str, ...],
     media_types: tuple[str, ...],
     collections: tuple[str, ...],
+    excluded: bool,
 ) -> None:
     """List the documents in the index."""
+    if excluded:
+        if paths or media_types or collections:
+            raise click.UsageError("--excluded lists all that is excluded, without filters")
+        _list_excluded(session)
+        return
     with session.open(session.settings()) as index:
         documents = index.documents(filters(paths, media_types, collections))
     if session.as_json:
@@ -51,6 +60,17 @@ def ls(
         click.echo(table(rows))
     else:
         click.echo("ragkit: no documents", err=True)
+
+
+def _list_excluded(session: Session) -> None:
+    with session.open(session.settings()) as index:
+        uris = index.excluded()
+    if session.as_json:
+        click.echo(render.json_text({"excluded": uris}))
+    elif uris:
+        click.echo("\n".join(map(render.name, uris)))
+    else:
+        click.echo("ragkit: nothing is excluded", err=True)
 
 
 @click.command()
@@ -133,26 +153,44 @@ def _passages(chunks: Sequence[Chunk]) -> str:
 
 @click.command()
 @click.argument("documents", nargs=-1, required=True, metavar="DOC...")
+@click.option("--exclude", is_flag=True, help="Keep ingests from them until they are named.")
+@click.option("--forget", is_flag=True, help="Also take their vectors out of the embedding cache.")
 @global_options
 @click.pass_obj
-def rm(session: Session, /, *, documents: tuple[str, ...]) -> None:
+def rm(session: Session, /, *, documents: tuple[str, ...], exclude: bool, forget: bool) -> None:
     """Take documents out of the index.
 
     DOC is an id, a uri, a path, or an end of a path that only one document has. Where one of
-    them is not found none is removed. The files themselves are not touched.
+    them is not found none is removed. The files themselves are not touched. With --forget the
+    cache keeps the vectors of texts that other documents of this index have, and those of what
+    these documents said before they were last changed.
     """
     with session.open(session.settings()) as index:
-        identities = dict.fromkeys(index.get(reference).id for reference in documents)
-        removed = [index.remove(identity) for identity in identities]
+        found = {each.id: each.uri for each in map(index.get, documents)}
+        if exclude:
+            _check_excludable(found.values())
+        removed = [
+            index.remove(identity, exclude=exclude, forget=forget, on_event=only_notices)
+            for identity in found
+        ]
     if session.as_json:
         click.echo(render.json_text({"removed": [each.to_dict() for each in removed]}))
         return
     for each in removed:
         click.echo(f"removed {render.name(each.uri)} ({each.chunks} chunks)")
     there = sum(_is_there(each) for each in removed)
-    if there:
+    if exclude:
+        click.echo("ragkit: ingests pass by what was excluded, until it is named", err=True)
+    elif there:
         words = "its file still exists" if there == 1 else f"the files of {there} still exist"
         click.echo(f"ragkit: {words}, so the next ingest of the folder brings it back", err=True)
+
+
+def _check_excludable(uris: Iterable[str]) -> None:
+    from ragkit.index import check_excludable  # noqa: PLC0415 - imported by now
+
+    for uri in uris:
+        check_excludable(uri)
 
 
 def _is_there(document: DocumentInfo) -> bool:
@@ -160,16 +198,43 @@ def _is_there(document: DocumentInfo) -> bool:
 
 
 @click.command()
+@click.option("--usage", "with_usage", is_flag=True, help="Also say what ingests have asked for.")
 @global_options
 @click.pass_obj
-def stats(session: Session, /) -> None:
+def stats(session: Session, /, *, with_usage: bool) -> None:
     """Say what the index holds."""
-    with session.open(session.settings()) as index:
+    settings = session.settings()
+    with session.open(settings) as index:
         held = index.stats()
+        usage = index.usage() if with_usage else []
     if session.as_json:
-        click.echo(render.json_text(held.to_dict()))
-    else:
-        click.echo(table(_stats_rows(held)))
+        extra = {"usage": [each.to_dict() for each in usage]} if with_usage else {}
+        click.echo(render.json_text({**held.to_dict(), **extra}))
+        return
+    click.echo(table(_stats_rows(held)))
+    if with_usage:
+        click.echo("\n" + _usage(usage, settings))
+
+
+def _usage(usage: Sequence[ModelUsage], settings: Settings) -> str:
+    """Return a line for each model: requests, tokens as billed, and their cost."""
+    if not usage:
+        return "no requests yet"
+    rows = [("model", "requests", "failed", "texts", "tokens", "s a request", "cost")]
+    for each in usage:
+        per_million = price(settings, each.model)
+        rows.append(
+            (
+                each.model,
+                f"{each.requests}",
+                f"{each.failed}",
+                f"{each.texts}",
+                f"{each.tokens:,}",
+                f"{each.seconds_per_request:.2f}",
+                f"{each.tokens * per_million / 1e6:,.4f}" if per_million else "",
+            )
+        )
+    return table(rows)
 
 
 def _stats_rows(held: Stats) -> list[tuple[str, ...]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import click
@@ -14,8 +14,13 @@ from ragkit.types import Filters
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def setting_option(name: str, *, metavar: str | None = None) -> Callable[[F], F]:
-    """Return the option that overrides a setting; its words, choices and bounds are the key's."""
+def setting_option(
+    name: str, *, metavar: str | None = None, also: Sequence[str] = ()
+) -> Callable[[F], F]:
+    """Return the option that overrides a setting; its words, choices and bounds are the key's.
+
+    `also` are other names for it.
+    """
     key = KEYS[name]
     if key.kind is bool:
         return click.option(
@@ -23,6 +28,8 @@ def setting_option(name: str, *, metavar: str | None = None) -> Callable[[F], F]
         )
     return click.option(
         "--" + name.replace("_", "-"),
+        *also,
+        name,
         type=_parameter_type(key),
         default=None,
         metavar=metavar,

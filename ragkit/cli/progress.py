@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 import time
@@ -20,9 +21,11 @@ SECONDS_BETWEEN_LINES = 10.0
 
 
 @contextmanager
-def reporter(*, quiet: bool) -> Iterator[OnEvent]:
+def reporter(*, quiet: bool, as_json: bool = False) -> Iterator[OnEvent]:
     """Give a callback for the events of an ingest. Notices are shown even when quiet."""
-    if quiet:
+    if as_json:
+        yield only_notices if quiet else json_lines
+    elif quiet:
         yield only_notices
     elif sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
         with _bar() as on_event:
@@ -37,24 +40,43 @@ def only_notices(event: IngestEvent) -> None:
         click.echo(f"ragkit: {one_line(event.text)}", err=True)
 
 
+def json_lines(event: IngestEvent) -> None:
+    """Print each event on stderr as a line of JSON."""
+    click.echo(json.dumps(event.to_dict()), err=True)
+
+
 class Lines:
     """Prints where the ingest stands, at most once in `SECONDS_BETWEEN_LINES`."""
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._last = clock()
+        self._begun = self._last = clock()
 
     def __call__(self, event: IngestEvent) -> None:
         only_notices(event)
         now = self._clock()
         if isinstance(event, Progress) and now - self._last >= SECONDS_BETWEEN_LINES:
             self._last = now
-            click.echo(f"ragkit: {_words(event)}", err=True)
+            seconds = now - self._begun
+            left = _seconds_left(event, seconds)
+            ending = f", about {left:.0f} s left" if left else ""
+            click.echo(f"ragkit: {_words(event, seconds)}{ending}", err=True)
 
 
-def _words(event: Progress) -> str:
-    failures = f", {event.failures} failed" if event.failures else ""
-    return f"{event.files} of {event.files_total} files, {event.chunks} chunks{failures}"
+def _words(event: Progress, seconds: float = 0.0) -> str:
+    words = f"{event.files} of {event.files_total} files, {event.chunks} chunks"
+    if event.tokens:
+        words += f", {event.tokens:,} tokens embedded"
+    if event.chunks_embedded and seconds > 1:
+        words += f", {event.chunks_embedded / seconds:.0f} chunks/s"
+    return words + (f", {event.failures} failed" if event.failures else "")
+
+
+def _seconds_left(event: Progress, seconds: float) -> float:
+    """Return how long it may still take, by the bytes dealt with so far; 0 where unknown."""
+    if not event.bytes_done:
+        return 0.0
+    return seconds * (event.bytes_total - event.bytes_done) / event.bytes_done
 
 
 @contextmanager
@@ -71,6 +93,7 @@ def _bar() -> Iterator[OnEvent]:
         TextColumn("{task.fields[name]}", markup=False),
     )
     console = Console(stderr=True)
+    begun = time.monotonic()
     with Bar(*columns, console=console, transient=True) as bar:
         task = bar.add_task("looking for files", total=None, name="")
 
@@ -80,9 +103,9 @@ def _bar() -> Iterator[OnEvent]:
                 return
             bar.update(
                 task,
-                description=_words(event),
-                completed=event.files,
-                total=event.files_total,
+                description=_words(event, time.monotonic() - begun),
+                completed=event.bytes_done or event.files,
+                total=event.bytes_total or event.files_total,
                 name=shortened(name(event.uri), 40),
             )
 

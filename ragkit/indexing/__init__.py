@@ -2,7 +2,32 @@
 
 from __future__ import annotations
 
+from ragkit.indexing.embedding import Vault
+from ragkit.indexing.estimating import estimate
+from ragkit.indexing.plan import Ingest, tokens_allowed
 from ragkit.indexing.reading import Loaded, Source
-from ragkit.indexing.run import Ingest, ingest
+from ragkit.indexing.reindexing import (
+    SAMPLE,
+    Reindex,
+    estimate_reindex,
+    reindex,
+    remove_beside,
+    rollback,
+)
+from ragkit.indexing.run import ingest
 
-__all__ = ["Ingest", "Loaded", "Source", "ingest"]
+__all__ = [
+    "SAMPLE",
+    "Ingest",
+    "Loaded",
+    "Reindex",
+    "Source",
+    "Vault",
+    "estimate",
+    "estimate_reindex",
+    "ingest",
+    "reindex",
+    "remove_beside",
+    "rollback",
+    "tokens_allowed",
+]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,6 +24,10 @@ class UnusableVectors(Exception):
     """A reply that is JSON but doesn't hold one usable vector for each text."""
 
 
+class UnusableBase64(UnusableVectors):
+    """A reply whose vectors are meant to be base64, but can't be read as such."""
+
+
 def read_vectors(reply: Mapping[str, Any], *, count: int) -> Vectors:
     """Return the vectors in the order of the texts, each made a unit vector, as (count, d).
 
@@ -34,10 +38,12 @@ def read_vectors(reply: Mapping[str, Any], *, count: int) -> Vectors:
         raise UnusableVectors("`data` is not a list of embeddings")
     if len(data) != count:
         raise UnusableVectors(f"{len(data)} vectors for {count} texts")
-    rows = [_read_vector(item.get("embedding")) for item in _in_order(data)]
-    if len({row.shape for row in rows}) != 1:
-        raise UnusableVectors("vectors of different lengths")
-    return normalised(np.stack(rows))
+    return normalised(_matrix([item.get("embedding") for item in _in_order(data)]))
+
+
+def are_lists(reply: Mapping[str, Any]) -> bool:
+    """Whether a reply that was read holds its vectors as lists of numbers."""
+    return isinstance(reply["data"][0]["embedding"], list)
 
 
 def normalised(vectors: NDArray[np.float64]) -> Vectors:
@@ -67,22 +73,35 @@ def _is_whole(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _read_vector(value: object) -> NDArray[np.float64]:
-    """Read a list of numbers, or the base64 of little-endian float32 as OpenAI's SDK asks for."""
-    if isinstance(value, str):
-        try:
-            raw = base64.b64decode(value, validate=True)
-            vector = np.frombuffer(raw, dtype="<f4")
-        except (binascii.Error, ValueError) as exc:
-            raise UnusableVectors("a vector in broken base64") from exc
-    elif isinstance(value, list):
-        try:
-            vector = np.array(value)
-        except ValueError as exc:  # lists of different lengths in it
-            raise UnusableVectors("a vector that is not a list of numbers") from exc
-    else:
-        raise UnusableVectors("an item without a vector")
+def _matrix(values: Sequence[object]) -> NDArray[np.float64]:
+    """Read lists of numbers, or the base64 of little-endian float32, as OpenAI's SDK asks for."""
+    if all(isinstance(value, list) for value in values):
+        return _numbers(values)
+    if all(isinstance(value, str) for value in values):
+        return _from_base64([str(value) for value in values])
+    raise UnusableVectors("an item without a vector")
+
+
+def _numbers(values: Sequence[object]) -> NDArray[np.float64]:
+    try:
+        matrix = np.array(values)
+    except ValueError as exc:
+        raise UnusableVectors(
+            "vectors of different lengths, or that are not lists of numbers"
+        ) from exc
     # Numbers in quotes make an array of text, null one of objects: neither is of kind f or i.
-    if vector.ndim != 1 or not vector.size or vector.dtype.kind not in "fi":
+    if matrix.ndim != 2 or not matrix.size or matrix.dtype.kind not in "fi":
         raise UnusableVectors("a vector that is not a list of numbers")
-    return vector.astype(np.float64)
+    return matrix.astype(np.float64, copy=False)
+
+
+def _from_base64(values: Sequence[str]) -> NDArray[np.float64]:
+    try:
+        rows = [np.frombuffer(base64.b64decode(value, validate=True), "<f4") for value in values]
+    except (binascii.Error, ValueError) as exc:
+        raise UnusableBase64("a vector in broken base64") from exc
+    if len({row.size for row in rows}) != 1:
+        raise UnusableVectors("vectors of different lengths")
+    if not rows[0].size:
+        raise UnusableVectors("a vector without numbers")
+    return np.stack(rows).astype(np.float64)

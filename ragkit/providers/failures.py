@@ -82,7 +82,8 @@ class Call:
     """A request, with what its errors have to speak of.
 
     `model` is "" where none was asked for, `auth` where no key is sent. A status 500 whose text
-    matches `blame_input` is a refusal: the same request would fail for ever.
+    matches `blame_input` is a refusal: the same request would fail for ever. Who is asked to wait
+    longer than `max_wait_seconds` gives up.
     """
 
     method: str
@@ -92,6 +93,7 @@ class Call:
     auth: str
     key_name: str
     blame_input: re.Pattern[str] | None = None
+    max_wait_seconds: float = MAX_RETRY_AFTER_SECONDS
 
     @property
     def where(self) -> str:
@@ -163,7 +165,7 @@ def judge(reply: ErrorReply, call: Call, *, now: float) -> Verdict:
     wish = reply.headers.get("x-should-retry", "").lower()
     if wish in ("true", "false"):
         retry = wish == "true"
-    if retry and wait is not None and wait > MAX_RETRY_AFTER_SECONDS:
+    if retry and wait is not None and wait > call.max_wait_seconds:
         return Verdict(_come_back_later(reply, call, wait=wait, now=now), retry=False)
     return Verdict(error, retry, wait)
 

@@ -1,6 +1,7 @@
-"""The one place that speaks HTTP: one client, one retry loop, every foreign exception mapped.
+"""The one place that speaks HTTP: one client, every foreign exception mapped.
 
-What a failed reply means is read in `failures`; how streams are cut into events in `sse`.
+What a failed reply means is read in `failures`, when it is sent again decided in `retries`, when
+it is its turn in `throttle`; how streams are cut into events is known to `sse`.
 """
 
 from __future__ import annotations
@@ -10,35 +11,30 @@ import logging
 import random as random_numbers
 import re
 import socket
-import ssl
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain, islice
 from types import TracebackType
 from typing import Any, TypeVar
 
 import httpx
-from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt
 
 from ragkit.errors import (
     BadProviderResponse,
-    ConfigError,
     ProviderError,
     ProviderTimeout,
-    ProviderUnavailable,
-    RateLimited,
 )
 from ragkit.providers.address import (
     Auth,
     auth_header,
     check_address,
     check_key,
-    host_and_port,
-    is_this_machine,
 )
 from ragkit.providers.failures import (
+    MAX_RETRY_AFTER_SECONDS,
     Call,
     ErrorReply,
     Secret,
@@ -46,18 +42,24 @@ from ragkit.providers.failures import (
     judge,
     reported_error,
 )
+from ragkit.providers.retries import (
+    ATTEMPTS,
+    PATIENCE_SECONDS,
+    STREAM_ATTEMPTS,
+    Judged,
+    Retries,
+    another_try_can_help,
+    asked_seconds,
+    asks_to_slow_down,
+    error_of,
+)
 from ragkit.providers.sse import BYTE_ORDER_MARK, Event, read_events
+from ragkit.providers.throttle import TOLD_SECONDS, Throttle, Turn
+from ragkit.providers.transport import mapped, new_client
 from ragkit.providers.watchdog import Patience, Watchdog
 
 T = TypeVar("T")
 
-# A rate limit outlasts three tries (they take under 5 s), and an ingest can wait; a person who
-# waits for an answer can't for long.
-ATTEMPTS = 6
-STREAM_ATTEMPTS = 3
-BACKOFF_BASE_SECONDS = 0.5  # full jitter: https://aws.amazon.com/builders-library/timeouts-retries-and-backoff-with-jitter/
-BACKOFF_CAP_SECONDS = 30.0
-RETRY_AFTER_JITTER_SECONDS = 0.25  # so that those who were told the same time don't return as one
 MAX_RESPONSE_BYTES = 64 * 1024 * 1024  # 128 vectors of 4,096 numbers as text are some 11 MB
 ERROR_BODY_BYTES = 64 * 1024
 _HEADERS = {
@@ -65,7 +67,6 @@ _HEADERS = {
     "accept-encoding": "gzip",
 }
 _SAFE_ENCODINGS = ("", "identity", "gzip", "deflate")  # one layer, at most a thousand times smaller
-_TRANSIENT = (ProviderUnavailable, ProviderTimeout, RateLimited)
 
 _log = logging.getLogger(__name__)
 
@@ -95,12 +96,24 @@ class Timeouts:
         return Patience(total=self.stream_total, first=self.first, idle=self.idle)
 
 
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A request that was sent: how long it took, and the reply, or the error and an empty reply."""
+
+    milliseconds: int
+    reply: Mapping[str, Any]
+    error: ProviderError | None
+
+
 class HttpClient:
     """Sends JSON to one endpoint and takes back JSON or a stream of events. Threads may share it.
 
     `key_name` is what error messages call the key, such as "TEMPICO_API_KEY". Proxies are those of
     the environment, except for a server on this machine; .netrc is not read; redirects are not
     followed. Raises ConfigError for an address or key that can't or mustn't be used.
+
+    Requests of `post_in_turn` go through the throttle; a patient one that is told to come back
+    later does so for `patience_seconds`.
     """
 
     def __init__(
@@ -113,8 +126,10 @@ class HttpClient:
         allow_http: bool = False,
         attempts: int = ATTEMPTS,
         stream_attempts: int = STREAM_ATTEMPTS,
+        patience_seconds: float = PATIENCE_SECONDS,
+        throttle: Throttle | None = None,
         timeouts: Timeouts = Timeouts(),
-        sleep: Callable[[float], None] = time.sleep,
+        sleep: Callable[[float], None] | None = None,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
         random: Callable[[], float] = random_numbers.random,
@@ -125,12 +140,14 @@ class HttpClient:
         self._auth = auth
         self._attempts = attempts
         self._stream_attempts = stream_attempts
+        self._patience_seconds = patience_seconds
+        self.throttle = throttle or Throttle()
         self._timeouts = timeouts
         self._sleep = sleep
         self._clock = clock
         self._wall_clock = wall_clock
         self._random = random
-        self._client = _new_client(self.base_url, {**_HEADERS, **auth_header(api_key, auth)})
+        self._client = new_client(self.base_url, {**_HEADERS, **auth_header(api_key, auth)})
 
     def __repr__(self) -> str:
         return f"HttpClient({self.base_url!r})"
@@ -147,12 +164,21 @@ class HttpClient:
         self.close()
 
     def close(self) -> None:
+        """End all requests; those that wait, in whatever thread, raise RequestCancelled."""
+        self.throttle.close()
         self._client.close()
+
+    def cancel(self) -> None:
+        """Wake the requests of `post_in_turn` that wait, with RequestCancelled.
+
+        Those in flight get their replies, if any; later ones are not affected.
+        """
+        self.throttle.cancel()
 
     def get_json(self, path: str) -> dict[str, Any]:
         """Return the JSON object at a path of the endpoint. Raises ProviderError."""
         call = self._call("GET", path)
-        return self._retrying(self._attempts, lambda: self._exchange(call))
+        return self._retries(self._attempts).run(lambda: self._exchange(call))
 
     def post_json(
         self,
@@ -166,7 +192,27 @@ class HttpClient:
         A status 500 whose text matches `blame_input` is not retried, but is a RequestRefused.
         """
         call = self._call("POST", path, body, blame_input=blame_input)
-        return self._retrying(self._attempts, lambda: self._exchange(call))
+        return self._retries(self._attempts).run(lambda: self._exchange(call))
+
+    def post_in_turn(
+        self,
+        path: str,
+        body: Mapping[str, Any],
+        *,
+        tokens: int,
+        patient: bool,
+        blame_input: re.Pattern[str] | None = None,
+        on_attempt: Callable[[Turn, Attempt], None] = lambda _turn, _attempt: None,
+    ) -> dict[str, Any]:
+        """Post JSON of about so many tokens when the throttle allows it; otherwise as `post_json`.
+
+        `patient` is for work that nobody sits and waits for. `on_attempt` is told of each request
+        that was sent. Raises RequestCancelled too.
+        """
+        call = self._call("POST", path, body, blame_input=blame_input, patient=patient)
+        turn = self.throttle.turn(tokens=tokens)
+        retries = self._retries(self._attempts, turn=turn, patient=patient)
+        return retries.run(lambda: self._exchange_in_turn(call, turn, on_attempt))
 
     def stream(
         self, path: str, body: Mapping[str, Any], *, read: Callable[[Iterator[Event]], Iterator[T]]
@@ -182,7 +228,7 @@ class HttpClient:
             items = self._stream_once(call, read)
             return items, list(islice(items, 1))
 
-        items, first = self._retrying(self._stream_attempts, begin)
+        items, first = self._retries(self._stream_attempts).run(begin)
         with closing(items):
             yield from first
             yield from items
@@ -199,6 +245,7 @@ class HttpClient:
         body: Mapping[str, Any] | None = None,
         *,
         blame_input: re.Pattern[str] | None = None,
+        patient: bool = False,
     ) -> Call:
         content = b""
         if body is not None:
@@ -212,33 +259,67 @@ class HttpClient:
             auth=self._auth if self._secret.value else "",
             key_name=self._key_name,
             blame_input=blame_input,
+            max_wait_seconds=self._patience_seconds if patient else MAX_RETRY_AFTER_SECONDS,
         )
 
-    def _retrying(self, attempts: int, once: Callable[[], T]) -> T:
-        loop = Retrying(
-            sleep=self._sleep,
-            stop=stop_after_attempt(attempts),
-            wait=self._wait_seconds,
-            retry=retry_if_exception(_another_try_can_help),
-            before_sleep=_log_retry,
-            reraise=True,
+    def _retries(
+        self, attempts: int, *, turn: Turn | None = None, patient: bool = False
+    ) -> Retries:
+        return Retries(
+            attempts,
+            sleep=partial(self._rest, turn),
+            random=self._random,
+            clock=self._clock,
+            throttle=self.throttle if turn else None,
+            patience_seconds=self._patience_seconds if patient else 0.0,
         )
-        try:
-            return loop(once)
-        except _Judged as judged:
-            raise judged.verdict.error from judged.__cause__
 
-    def _wait_seconds(self, state: RetryCallState) -> float:
-        failure = state.outcome.exception() if state.outcome else None
-        asked = failure.verdict.wait_seconds if isinstance(failure, _Judged) else None
-        if asked is not None:
-            return asked + RETRY_AFTER_JITTER_SECONDS * self._random()
-        backoff: float = BACKOFF_BASE_SECONDS * 2 ** (state.attempt_number - 1)
-        return min(BACKOFF_CAP_SECONDS, backoff) * self._random()
+    def _rest(self, turn: Turn | None, seconds: float) -> None:
+        """Sleep before the next try, until there is none: see `close` and `cancel`."""
+        if turn and seconds >= TOLD_SECONDS:
+            self.throttle.on_wait(seconds, "the endpoint failed, and is asked again")
+        if self._sleep:
+            self._sleep(seconds)
+        else:
+            self.throttle.rest(seconds, turn)
 
     def _exchange(self, call: Call) -> dict[str, Any]:
-        with self._opened(call, self._timeouts.for_plain_reply()) as chunks:
-            raw = b"".join(chunks)
+        return self._accepted(self._fetched(call, lambda _headers: None), call)
+
+    def _exchange_in_turn(
+        self, call: Call, turn: Turn, on_attempt: Callable[[Turn, Attempt], None]
+    ) -> dict[str, Any]:
+        """Send a request once, when it may be sent, and tell the throttle what came of it."""
+
+        def heed(headers: Mapping[str, str]) -> None:
+            self.throttle.heed(turn, headers, now=self._wall_clock())
+
+        def tell(reply: Mapping[str, Any], error: ProviderError | None) -> None:
+            on_attempt(turn, Attempt(round((answered - started) * 1000), reply, error))
+
+        self.throttle.enter(turn)
+        started = answered = self._clock()
+        try:
+            try:
+                raw = self._fetched(call, heed)
+            finally:
+                answered = self._clock()
+                self.throttle.leave(turn)  # reading JSON takes time, but not the endpoint's
+            reply = self._accepted(raw, call)
+        except (ProviderError, Judged) as failure:
+            if another_try_can_help(failure) and asks_to_slow_down(failure):
+                self.throttle.refused(turn, asked=asked_seconds(failure))
+            tell({}, error_of(failure))
+            raise
+        self.throttle.succeeded()
+        tell(reply, None)
+        return reply
+
+    def _fetched(self, call: Call, on_headers: Callable[[Mapping[str, str]], None]) -> bytes:
+        with self._opened(call, self._timeouts.for_plain_reply(), on_headers) as chunks:
+            return b"".join(chunks)
+
+    def _accepted(self, raw: bytes, call: Call) -> dict[str, Any]:
         data = self._parsed(raw, call)
         if data.get("error"):
             raise self.error_in(data)
@@ -251,7 +332,12 @@ class HttpClient:
             yield from read(_events(chunks, call))
 
     @contextmanager
-    def _opened(self, call: Call, patience: Patience) -> Iterator[Iterator[bytes]]:
+    def _opened(
+        self,
+        call: Call,
+        patience: Patience,
+        on_headers: Callable[[Mapping[str, str]], None] = lambda _headers: None,
+    ) -> Iterator[Iterator[bytes]]:
         """Send a request once and give the pieces of its reply, if that is a success."""
         limits = self._timeouts
         timeout = httpx.Timeout(
@@ -272,8 +358,9 @@ class HttpClient:
             self._sent(request, call) as response,
             Watchdog(_socket_of(response), patience, since=started, clock=self._clock) as watchdog,
         ):
+            on_headers(response.headers)
             if not response.is_success:
-                raise _Judged(self._judged(response, call))
+                raise Judged(self._judged(response, call))
             yield self._body(response, watchdog, call)
 
     @contextmanager
@@ -281,7 +368,7 @@ class HttpClient:
         try:
             response = self._client.send(request, stream=True)
         except httpx.HTTPError as exc:
-            raise self._mapped(exc, call) from exc
+            raise mapped(exc, call, self._secret) from exc
         with closing(response):
             yield response
 
@@ -300,7 +387,7 @@ class HttpClient:
                     raise BadProviderResponse(f"{call.where} answered more than {megabytes} MB")
                 yield chunk
         except httpx.HTTPError as exc:
-            raise (late if watchdog.fired else self._mapped(exc, call)) from exc
+            raise (late if watchdog.fired else mapped(exc, call, self._secret)) from exc
         if watchdog.fired:  # a body without a stated length just ends
             raise late
 
@@ -325,89 +412,6 @@ class HttpClient:
             f"{call.where} answered something that is not a JSON object: {reply.text[:200]}",
             hint="check the base URL, and whether a proxy or a log-in page is in between",
         )
-
-    def _mapped(self, exc: httpx.HTTPError, call: Call) -> ProviderError:
-        """Turn an exception of httpx into ours."""
-        address = host_and_port(call.url)
-        causes = list(_causes(exc))
-        said = self._secret.scrub(str(exc)) or type(exc).__name__
-        if isinstance(exc, httpx.TimeoutException):
-            return ProviderTimeout(f"{call.where}: no answer in time ({_kind_of(exc)} time-out)")
-        if isinstance(exc, httpx.ProxyError):
-            return ProviderUnavailable(
-                f"{call.where}: the proxy failed: {said}", hint="check HTTP_PROXY and HTTPS_PROXY"
-            )
-        if any(isinstance(cause, socket.gaierror) for cause in causes):
-            return ProviderUnavailable(
-                f"the name of {address} can't be resolved: {said}",
-                hint="check the base URL and the network",
-            )
-        if any(_is_lasting_tls_error(cause) for cause in causes):
-            return ProviderError(
-                f"no secure connection to {address}: {said}",
-                hint="check the base URL; for a certificate of your own set SSL_CERT_FILE",
-                code=ProviderUnavailable.code,
-            )
-        if isinstance(exc, httpx.ConnectError):
-            return ProviderUnavailable(
-                f"can't connect to {address}: {said}",
-                hint="check the base URL, and that the server runs",
-            )
-        if isinstance(exc, httpx.UnsupportedProtocol | httpx.LocalProtocolError):
-            return ProviderError(f"{call.where}: {said}")
-        return ProviderUnavailable(f"{call.where}: the connection broke: {said}")
-
-
-class _Judged(Exception):
-    """Carries a verdict through the retry loop."""
-
-    def __init__(self, verdict: Verdict) -> None:
-        super().__init__(str(verdict.error))
-        self.verdict = verdict
-
-
-def _another_try_can_help(exc: BaseException) -> bool:
-    return exc.verdict.retry if isinstance(exc, _Judged) else isinstance(exc, _TRANSIENT)
-
-
-def _log_retry(state: RetryCallState) -> None:
-    failure = state.outcome.exception() if state.outcome else None
-    _log.info("try %d failed, another follows: %s", state.attempt_number, failure)
-
-
-def _new_client(base_url: str, headers: dict[str, str]) -> httpx.Client:
-    # For plain http an empty context, which trusts nobody: loading the system's takes 0.1 s.
-    is_encrypted = base_url.startswith("https:")
-    try:
-        httpx.URL(base_url)
-        context = (
-            httpx.create_ssl_context() if is_encrypted else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        )
-        return httpx.Client(
-            headers=headers,
-            verify=context,
-            follow_redirects=False,
-            trust_env=not is_this_machine(base_url),
-        )
-    except (ImportError, ValueError, OSError, httpx.InvalidURL) as exc:
-        raise ConfigError(
-            f"{base_url} can't be used, or the environment's network settings can't: {exc}",
-            hint="check HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and SSL_CERT_FILE",
-        ) from exc
-
-
-def tls_context() -> ssl.SSLContext:
-    """Return what certificates are checked with: SSL_CERT_FILE, else the usual authorities.
-
-    Raises ConfigError.
-    """
-    try:
-        return httpx.create_ssl_context()
-    except (ValueError, OSError) as exc:
-        raise ConfigError(
-            f"the certificate authorities can't be read: {exc}",
-            hint="check SSL_CERT_FILE and SSL_CERT_DIR",
-        ) from exc
 
 
 def _socket_of(response: httpx.Response) -> socket.socket | None:
@@ -456,27 +460,3 @@ def _events(chunks: Iterator[bytes], call: Call) -> Iterator[Event]:
         yield Event(b"".join(chain([start], chunks)).decode("utf-8", errors="replace"))
     else:
         yield from read_events(chain([start], chunks))
-
-
-def _kind_of(exc: httpx.TimeoutException) -> str:
-    kinds = {
-        httpx.ConnectTimeout: "connect",
-        httpx.WriteTimeout: "write",
-        httpx.PoolTimeout: "pool",
-    }
-    return kinds.get(type(exc), "read")
-
-
-def _causes(exc: BaseException) -> Iterator[BaseException]:
-    """Yield an exception and all that it was raised from."""
-    current: BaseException | None = exc
-    while current is not None:
-        yield current
-        current = current.__cause__ or current.__context__
-
-
-def _is_lasting_tls_error(exc: BaseException) -> bool:
-    """Whether a certificate or protocol is wrong, and not just a connection broken."""
-    return isinstance(exc, ssl.SSLError) and not isinstance(
-        exc, ssl.SSLEOFError | ssl.SSLZeroReturnError
-    )

@@ -21,10 +21,10 @@ from importlib.metadata import version
 from typing import Any
 
 from ragkit.errors import DocumentError
-from ragkit.providers.http import tls_context
 from ragkit.providers.page_address import PageAddress, page_address, page_name, page_uri
 from ragkit.providers.page_connection import Deadline, PageFailure, Reply, exchange, in_time
 from ragkit.providers.public_address import why_not_public
+from ragkit.providers.transport import tls_context
 from ragkit.types import WebPage
 
 __all__ = ["PageReader", "page_uri"]

@@ -90,6 +90,15 @@ class WordPiece:
             [Span(0, 0), *spans, Span(edge, edge)],
         )
 
+    def words(self, text: str) -> list[str]:
+        """Return the words and marks of a text, without case and accents."""
+        return text.translate(self._normal).split()
+
+    def count(self, word: str) -> int:
+        """Return how many pieces one of the words of `words` is cut into; 0 for an unknown one."""
+        pieces = self._pieces_of_word(word)
+        return 0 if pieces[0][0] == self._unknown else len(pieces)
+
     def _pieces(self, normal: str) -> Iterator[tuple[int, int, int]]:
         """Yield the id, start and end of each piece of a text that was normalised."""
         at = 0

@@ -16,10 +16,10 @@ from urllib.parse import unquote, urlsplit
 import apsw
 
 from ragkit import vectors
-from ragkit.db import Database, fetch, tokenizer
-from ragkit.errors import DocumentNotFound, FingerprintMismatch
+from ragkit.db import LOCK_WAIT_SECONDS, Database, fetch, remove_files, tokenizer
+from ragkit.errors import DocumentNotFound, FingerprintMismatch, IndexStateError
 from ragkit.store import filters as filtering
-from ragkit.store import rows, words
+from ragkit.store import ledger, replacing, rows, words
 from ragkit.text import LEXICAL_FORM, lexical_form
 from ragkit.types import (
     Chunk,
@@ -28,7 +28,9 @@ from ragkit.types import (
     Filters,
     Fingerprint,
     Heading,
+    ModelUsage,
     Page,
+    RequestRecord,
     Stats,
 )
 
@@ -67,8 +69,15 @@ class SqliteStore:
     Chunks are named by their number, an int that only this store gives a meaning to.
     """
 
-    def __init__(self, path: Path, *, clock: Callable[[], datetime] | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        clock: Callable[[], datetime] | None = None,
+        lock_wait_seconds: float = LOCK_WAIT_SECONDS,
+    ) -> None:
         self._db = Database(path)
+        self._lock_wait_seconds = lock_wait_seconds
         self._clock = clock or (lambda: datetime.now(UTC))
 
     @property
@@ -95,9 +104,18 @@ class SqliteStore:
     # --- writing -------------------------------------------------------------------------------
 
     @contextlib.contextmanager
-    def exclusive(self) -> Iterator[None]:
-        """Be the only writer, creating the index where there is none. Raises IndexBusy."""
-        with self._db.exclusive():
+    def exclusive(
+        self,
+        *,
+        on_wait: Callable[[str], None] = lambda _sentence: None,
+        stop: Callable[[], bool] = lambda: False,
+    ) -> Iterator[None]:
+        """Be the only writer, creating the index where there is none.
+
+        Waits for another writer, and tells `on_wait` in a sentence for whom. Raises IndexBusy
+        after `lock_wait_seconds`, or as soon as `stop` says so.
+        """
+        with self._db.exclusive(wait_seconds=self._lock_wait_seconds, on_wait=on_wait, stop=stop):
             with self._db.reading() as connection:
                 form = _setting(connection, "lexical_form")
             if form != LEXICAL_FORM:
@@ -192,8 +210,69 @@ class SqliteStore:
         with self._change() as connection:
             connection.execute("DELETE FROM exclusions WHERE uri = ?", (uri,))
 
+    def record_requests(self, records: Sequence[RequestRecord]) -> None:
+        """Add requests to the ledger."""
+        with self._db.writing() as connection:
+            ledger.record(connection, records, now=self._now())
+
     def _now(self) -> str:
         return self._clock().isoformat(timespec="seconds")
+
+    # --- another set of chunks for the same documents ------------------------------------------
+
+    def start_over(self, fingerprint: Fingerprint) -> None:
+        """Take all documents out and bind the index to a fingerprint; the ledger stays."""
+        with self._change() as connection:
+            replacing.empty(connection)
+            _set(connection, "fingerprint", fingerprint.to_dict())
+
+    def differing(self, other: SqliteStore) -> list[str]:
+        """Return the uris of the documents that the two don't hold in the same version."""
+        with self._db.reading() as connection, other._db.reading() as beside:
+            mine, theirs = replacing.versions(connection), replacing.versions(beside)
+        return sorted(
+            (mine.get(id_) or theirs[id_])[0]
+            for id_ in mine.keys() | theirs.keys()
+            if id_ not in mine or id_ not in theirs or mine[id_][1:] != theirs[id_][1:]
+        )
+
+    def replace_chunks(self, source: SqliteStore, *, with_requests: bool = False) -> None:
+        """Take over chunks, vectors and fingerprint of an index of the same documents.
+
+        It is one transaction: readers see the old set or the new one. `with_requests` adds the
+        source's ledger to this one. Raises IndexStateError where the documents differ.
+        """
+        if changed := self.differing(source):
+            some = ", ".join(changed[:3])
+            raise IndexStateError(
+                f"{source.path} doesn't hold the documents of {self.path} ({some})",
+                hint="nothing was changed; run it again",
+            )
+        with source.snapshot(), self._change() as connection:
+            fingerprint = source.fingerprint()
+            replacing.put_in_place(
+                connection,
+                chunks=source._streamed(replacing.CHUNKS),
+                vectors=source._streamed(replacing.VECTORS),
+            )
+            if fingerprint is not None:
+                _set(connection, "fingerprint", fingerprint.to_dict())
+            if with_requests:
+                replacing.add_requests(connection, source._streamed(replacing.REQUESTS))
+
+    def _streamed(self, query: str) -> Iterator[tuple[object, ...]]:
+        """Yield the rows of a query, its errors naming this file and not the one written to."""
+        with self._db.reading() as connection:
+            yield from connection.execute(query)
+
+    def copy_to(self, path: Path) -> None:
+        """Write a private copy of the index to a path, over what is there."""
+        self._db.copy_to(path)
+
+    def delete(self) -> None:
+        """Close the store and remove its file; its lock file stays, since others may wait at it."""
+        self.close()
+        remove_files(self.path)
 
     # --- what is there -------------------------------------------------------------------------
 
@@ -269,6 +348,11 @@ class SqliteStore:
         """Return a document's chunks in reading order. Raises DocumentNotFound."""
         with self._db.reading() as connection:
             return rows.chunks_of_document(connection, _existing(connection, id_))
+
+    def usage(self) -> list[ModelUsage]:
+        """Return what ingests have asked of each model, by name."""
+        with self._db.reading() as connection:
+            return ledger.by_model(connection)
 
     def stats(self) -> Stats:
         """Count what the index holds."""

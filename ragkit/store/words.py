@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
@@ -21,14 +22,23 @@ WordRow = tuple[int, str, str, str, str]
 
 def row(number: int, text: str, title: str, heading_path: Sequence[str], uri: str) -> WordRow:
     """Return what the index holds of a chunk; the same for putting it in and taking it out."""
-    name = unquote(PurePosixPath(urlsplit(uri).path).name)
     return (
         number,
         lexical_form(text),
-        lexical_form(title),
-        lexical_form("\n".join(heading_path)),
-        lexical_form(name),
+        _shared_form(title),
+        _shared_form("\n".join(heading_path)),
+        _name(uri),
     )
+
+
+@lru_cache(maxsize=256)  # what a document's chunks have in common
+def _shared_form(text: str) -> str:
+    return lexical_form(text)
+
+
+@lru_cache(maxsize=256)
+def _name(uri: str) -> str:
+    return lexical_form(unquote(PurePosixPath(urlsplit(uri).path).name))
 
 
 def put(connection: apsw.Connection, rows: Iterable[WordRow]) -> None:

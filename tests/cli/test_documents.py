@@ -91,6 +91,52 @@ def test_rm_is_all_or_nothing(ragkit: Ragkit, folder: Path) -> None:
     assert [document["title"] for document in removed] == ["Ferry rules", "Harbour office"]
 
 
+def test_rm_for_good(ragkit: Ragkit, folder: Path) -> None:
+    """An excluded file is passed by and listed, until it is named again."""
+    write_documents(folder / "docs")
+    ragkit("ingest", "docs")
+    assert ragkit("ls", "--excluded").err == "ragkit: nothing is excluded\n"
+    call = ragkit("rm", "ferry.md", "--exclude")
+    assert "ingests pass by what was excluded, until it is named" in call.err
+    assert "brings it back" not in call.err
+    assert ragkit("ingest", "docs").out.startswith("1 unchanged, 1 skipped;")
+    assert ragkit("ls", "--excluded").out == "docs/ferry.md\n"
+    (uri,) = ragkit("ls", "--excluded", "--json").json["excluded"]
+    assert uri.endswith("/docs/ferry.md")
+    assert ragkit("ls", "--excluded", "--type", "pdf").code == 2
+    assert ragkit("ingest", "docs/ferry.md").out.startswith("1 added;")
+    assert ragkit("ls", "--excluded", "--json").json == {"excluded": []}
+
+
+def test_rm_of_what_can_not_be_excluded(ragkit: Ragkit, folder: Path) -> None:
+    """The reason is given, and none of the documents is removed."""
+    write_documents(folder / "docs")
+    ragkit("ingest", "docs")
+    ragkit("ingest", "-", "--name", "note.md", stdin="# Note\n\nA puffin.\n")
+    call = ragkit("rm", "ferry.md", "note.md", "--exclude")
+    assert call.code == 2
+    assert "standard input comes in only when it is named" in call.err
+    assert len(ragkit("ls", "--json").json["documents"]) == 3
+
+
+def test_rm_and_forget(ragkit: Ragkit, folder: Path) -> None:
+    """The cache lets go of a document's vectors, but for those of texts that others have."""
+    write_documents(folder / "docs")
+    (folder / "docs" / "copy.md").write_text(FERRY)
+    ragkit("ingest", "docs", "--chunk-tokens", "20")
+    entries = ragkit("cache", "stats", "--json").json["entries"]
+    chunks = len(ragkit("show", "ferry.md", "--structure", "--json").json["chunks"])
+    assert chunks > 1
+    call = ragkit("rm", "ferry.md", "--forget")
+    assert f"0 vectors were taken out of the embedding cache; {chunks} stay" in call.err
+    assert ragkit("cache", "stats", "--json").json["entries"] == entries
+    call = ragkit("rm", "copy.md", "--forget")
+    assert f"{chunks} vectors were taken out of the embedding cache\n" in call.err
+    assert ragkit("cache", "stats", "--json").json["entries"] == entries - chunks
+    assert ragkit("rm", "harbour.md").code == 0
+    assert ragkit("cache", "stats", "--json").json["entries"] == entries - chunks
+
+
 def test_stats(library: Ragkit) -> None:
     """What the index holds, by name, as text and as JSON."""
     rows = dict(line.split("\t") for line in library("stats").out.splitlines())

@@ -226,15 +226,9 @@ def big_folder(folder: Path) -> Path:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="signals are POSIX's")
-@pytest.mark.parametrize(
-    ("number", "code", "line"),
-    [
-        (signal.SIGINT, 130, "ragkit: interrupted\n"),
-        (signal.SIGTERM, 143, "ragkit: terminated\n"),
-    ],
-)
-def test_a_signal_ends_an_ingest(folder: Path, number: int, code: int, line: str) -> None:
-    """One line, the right exit code, within seconds, and an index that can be used."""
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_an_ingest(folder: Path, number: int, code: int) -> None:
+    """A summary, the right exit code, within seconds, and an index that can be used."""
     big_folder(folder)
     process = started(folder, "ingest", "docs")
     index = folder / ".ragkit" / "index.db"
@@ -245,7 +239,9 @@ def test_a_signal_ends_an_ingest(folder: Path, number: int, code: int, line: str
     process.send_signal(number)
     sent = time.monotonic()
     out, err = process.communicate(timeout=30)
-    assert (process.returncode, out, err) == (code, "", line)
+    assert process.returncode == code
+    assert " chunks; " in out, err
+    assert err == "ragkit: interrupted; run it again to continue\n"
     assert time.monotonic() - sent < 3
     assert finished(folder, "stats").returncode == 0
 

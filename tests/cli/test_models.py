@@ -82,7 +82,7 @@ def test_models_that_are_not_used_are_not_missed(
 def test_an_endpoint_that_is_not_there(ragkit: Ragkit, monkeypatch: pytest.MonkeyPatch) -> None:
     """An unreachable endpoint is one clear line and 3."""
     monkeypatch.setenv("TEMPICO_BASE_URL", "http://127.0.0.1:9/v1")
-    monkeypatch.setattr("ragkit.providers.http.BACKOFF_BASE_SECONDS", 0.01)  # it tries again
+    monkeypatch.setattr("ragkit.providers.throttle.BACKOFF_BASE_SECONDS", 0.01)  # it tries again
     call = ragkit("models")
     assert call.code == 3
     assert "127.0.0.1:9" in call.err

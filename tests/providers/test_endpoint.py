@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import threading
 import time
@@ -105,10 +106,10 @@ def assert_vectors_of(vectors: np.ndarray, texts: Sequence[str], *, dimensions: 
 
 
 def test_texts_are_embedded_in_order(server: TempicoServer, embedder: EndpointEmbedder) -> None:
-    """Each row is the unit vector of the text at its place; floats are asked for by name."""
+    """Each row is the unit vector of the text at its place; base64 is asked for, which is short."""
     assert_vectors_of(embedder.embed(TEXTS, kind="document"), TEXTS)
     [request] = server.requests
-    assert request.body == {"model": EMBEDDING_MODEL, "input": TEXTS, "encoding_format": "float"}
+    assert request.body == {"model": EMBEDDING_MODEL, "input": TEXTS, "encoding_format": "base64"}
 
 
 def test_no_texts_make_no_request(server: TempicoServer, embedder: EndpointEmbedder) -> None:
@@ -148,11 +149,11 @@ def test_requested_dimensions_are_had_either_way(
     assert server.requests[0].body["dimensions"] == 256
 
 
-@pytest.mark.parametrize("flag", ["gives_base64", "gives_unnormalised"])
+@pytest.mark.parametrize("flag", ["gives_base64", "gives_lists", "gives_unnormalised"])
 def test_other_servers_give_the_same_vectors(
     server: TempicoServer, embedder: EndpointEmbedder, flag: str
 ) -> None:
-    """Base64 that nobody asked for is read, and vectors of any length are normalised."""
+    """Base64 and lists are read, asked for or not, and vectors of any length are normalised."""
     setattr(server, flag, True)
     assert_vectors_of(embedder.embed(TEXTS, kind="document"), TEXTS)
 
@@ -166,7 +167,7 @@ def test_large_inputs_are_sent_in_batches(server: TempicoServer, client: HttpCli
 
 def test_batches_hold_the_token_estimate(server: TempicoServer, client: HttpClient) -> None:
     """Texts go into a request up to the estimate of its tokens; a longer one goes alone."""
-    texts = ["a" * 30, "b" * 30, "c" * 300, "d" * 30]
+    texts = ["alpha " * 10, "beta " * 10, "gamma " * 100, "delta " * 10]
     embedder = EndpointEmbedder(client, model=EMBEDDING_MODEL, batch_tokens=25)
     assert_vectors_of(embedder.embed(texts, kind="document"), texts)
     assert sizes(server) == [2, 1, 1]
@@ -345,6 +346,7 @@ def test_bad_reply_is_asked_for_again(
     server: TempicoServer, embedder: EndpointEmbedder, edit: Callable[[Json], Any]
 ) -> None:
     """A success that holds no usable vectors is asked for once more, and then it's good."""
+    server.gives_lists = True
     server.fail("/embeddings", Fault(edit=edit))
     assert_vectors_of(embedder.embed(TEXTS, kind="document"), TEXTS)
     assert sizes(server) == [5, 5]
@@ -358,10 +360,37 @@ def test_reply_that_stays_bad_names_a_text(
     server: TempicoServer, embedder: EndpointEmbedder, edit: Callable[[Json], Any]
 ) -> None:
     """Vectors that are never usable end in an error that names a text, after few requests."""
+    server.gives_lists = True
     server.fail("/embeddings", Fault(edit=edit), times=99)
     with pytest.raises(BadProviderResponse, match="text 0 of 5"):
         embedder.embed(TEXTS, kind="document")
     assert len(server.requests) <= 8
+
+
+BAD_NUMBERS = {
+    "NaN": lambda numbers: np.full_like(numbers, np.nan),
+    "infinity": lambda numbers: np.full_like(numbers, np.inf),
+    "zeros": lambda numbers: numbers * np.float32(0),
+    "a short vector": lambda numbers: numbers[:-1],
+    "an empty vector": lambda numbers: numbers[:0],
+}
+
+
+@pytest.mark.parametrize("change", BAD_NUMBERS.values(), ids=BAD_NUMBERS)
+def test_bad_numbers_in_base64_are_asked_for_again(
+    server: TempicoServer,
+    embedder: EndpointEmbedder,
+    change: Callable[[np.ndarray], np.ndarray],
+) -> None:
+    """Base64 is believed no more than numbers are."""
+
+    def spoil(text: str) -> str:
+        numbers = np.frombuffer(base64.b64decode(text), "<f4")
+        return base64.b64encode(change(numbers).tobytes()).decode()
+
+    server.fail("/embeddings", Fault(edit=with_vector(LAST, spoil)))
+    assert_vectors_of(embedder.embed(TEXTS, kind="document"), TEXTS)
+    assert sizes(server) == [5, 5]
 
 
 def test_one_bad_text_is_found_and_named(server: TempicoServer, embedder: EndpointEmbedder) -> None:

@@ -1,0 +1,135 @@
+"""Answers, with what proves them, and the events of one that is being written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from ragkit.types.documents import Hit, Lines, Span
+from ragkit.types.models import Usage, WebSource
+
+State = Literal["grounded", "partial", "not_found", "web"]
+
+WebPolicy = Literal["auto", "never", "always"]
+
+
+@dataclass(frozen=True, slots=True)
+class Citation:
+    """A quote that stands, character for character, in the stored document.
+
+    `marker` is the number printed in the answer. `document_hash` names the version quoted.
+    """
+
+    marker: int
+    uri: str
+    title: str
+    heading_path: tuple[str, ...]
+    page: int | None
+    lines: Lines | None
+    span: Span
+    quote: str
+    document_hash: str
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "marker": self.marker,
+            "uri": self.uri,
+            "title": self.title,
+            "heading_path": list(self.heading_path),
+            "page": self.page,
+            "lines": self.lines.to_dict() if self.lines else None,
+            "span": self.span.to_dict(),
+            "quote": self.quote,
+            "document_hash": self.document_hash,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """How likely it is that the documents hold the answer, from 0 to 1, and why."""
+
+    probability: float
+    reasons: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"probability": self.probability, "reasons": list(self.reasons)}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer and everything needed to check it.
+
+    `text` is what was shown, markers included; `web_text` is the part of it that came from the
+    web, "" where none did. `removed` are sentences that were not shown, with the reason.
+    """
+
+    question: str
+    state: State
+    text: str
+    citations: tuple[Citation, ...]
+    web_sources: tuple[WebSource, ...]
+    removed: tuple[Removed, ...]
+    hits: tuple[Hit, ...]
+    gate: Gate
+    model: str
+    usage: Usage
+    web_text: str = ""
+    notices: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "question": self.question,
+            "state": self.state,
+            "text": self.text,
+            "citations": [c.to_dict() for c in self.citations],
+            "web_text": self.web_text,
+            "web_sources": [w.to_dict() for w in self.web_sources],
+            "hits": [h.to_dict() for h in self.hits],
+            "removed": [r.to_dict() for r in self.removed],
+            "gate": self.gate.to_dict(),
+            "model": self.model,
+            "usage": self.usage.to_dict(),
+            "notices": list(self.notices),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Retrieved:
+    """The first event of an answer: what was found, and what the gate thinks of it."""
+
+    hits: tuple[Hit, ...]
+    gate: Gate
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A sentence that may be shown. `text` keeps its white space: join texts to get the answer.
+
+    `citations` are those that this sentence shows for the first time or again.
+    `origin` is "web" for what came from a web search; nothing is proven of it.
+    """
+
+    text: str
+    citations: tuple[Citation, ...] = ()
+    origin: Literal["documents", "web"] = "documents"
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """A sentence that the model wrote and ragkit does not show, with the reason."""
+
+    text: str
+    reason: str
+
+    def to_dict(self) -> dict[str, str]:
+        return {"text": self.text, "reason": self.reason}
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The last event of an answer: the whole of it."""
+
+    answer: Answer
+
+
+AnswerEvent = Retrieved | Sentence | Removed | Done

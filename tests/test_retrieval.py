@@ -319,7 +319,7 @@ def test_another_embedder(store: SqliteStore, embedder: HashEmbedder) -> None:
         retrieval.search(store, embedder, "dogs")
     assert caught.value.stored == "hash-64 (64 dimensions)"
     assert embedder.name in caught.value.current
-    assert "--db" in caught.value.hint
+    assert "ragkit reindex" in caught.value.hint
 
 
 def test_words_need_no_embedder(store: SqliteStore) -> None:

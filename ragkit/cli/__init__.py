@@ -10,7 +10,9 @@ import io
 import os
 import signal
 import sys
+import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
@@ -162,4 +164,18 @@ def main() -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal may not know every character
             stream.reconfigure(errors="replace")
-    sys.exit(run(sys.argv[1:]))
+    _leave(run(sys.argv[1:]))
+
+
+def _leave(code: int) -> NoReturn:
+    """Exit; at once where texts are still being embedded that nobody waits for any more.
+
+    A thread that comes back from the model's native code while Python is taken down would abort
+    the process: https://docs.python.org/3.11/c-api/init.html#c.PyEval_RestoreThread
+    """
+    if any(thread.name.startswith("ragkit-embed") for thread in threading.enumerate()):
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError):
+                stream.flush()
+        os._exit(code)
+    sys.exit(code)

@@ -295,4 +295,8 @@ def _summary(report: IngestReport, seconds: float) -> str:
     words = ("added", "updated", "moved", "removed", "unchanged", "failed", "skipped")
     counts = {word: len(getattr(report, word)) for word in words}
     said = ", ".join(f"{count} {word}" for word, count in counts.items() if count)
-    return f"{said or 'no documents'}; {report.chunks} chunks; {seconds:.1f} s"
+    chunks = f"{report.chunks} chunks"
+    if report.stopped and report.chunks_embedded > report.chunks:
+        ahead = report.chunks_embedded - report.chunks
+        chunks += f", {ahead} more embedded of documents that are not complete"
+    return f"{said or 'no documents'}; {chunks}; {seconds:.1f} s"

@@ -73,10 +73,13 @@ class Filling:
         )
         before = self._tally.chunks_embedded, self._tally.tokens
 
+        def count() -> None:
+            self._tally.chunks_embedded = before[0] + stage.texts_embedded
+            self._tally.tokens = before[1] + stage.tokens_embedded
+
         def write(finished: Iterable[Embedded[Prepared]]) -> None:
             for each in finished:
-                self._tally.chunks_embedded = before[0] + stage.texts_embedded
-                self._tally.tokens = before[1] + stage.tokens_embedded
+                count()
                 self._write(each)
 
         with closing(documents), closing(stage):
@@ -94,6 +97,7 @@ class Filling:
                 write(stage.settle(seconds=seconds, send_planned=reason == "max-tokens"))
                 raise
             finally:
+                count()
                 self.write_ledger()
 
     def write_ledger(self, *, at_least: int = 1) -> None:

@@ -108,8 +108,8 @@ class _Run:
             confirm(plan, exact)
             count, tokens = exact.added + exact.updated, exact.tokens
         self._tally.notice(
-            f"the text of {count} files, about {tokens:,} tokens, goes to"
-            f" {plan.destination} to be embedded with {self._embedder.name}"
+            f"the text of {count} {'file' if count == 1 else 'files'}, about {tokens:,} tokens,"
+            f" goes to {plan.destination} to be embedded with {self._embedder.name}"
         )
 
     def _guess(self) -> tuple[int, int]:

@@ -93,6 +93,18 @@ def test_a_limit_stops_before_it_is_passed(
     assert len(server.texts) == len(set(server.texts)) == 20
 
 
+def test_what_a_limit_cut_short_is_told(ragkit: Ragkit, server: TempicoServer, docs: Path) -> None:
+    """Of a document that is not complete nothing is searchable, but it has cost something."""
+    text = "\n\n".join(f"## Part {n}\n\n" + f"Berth {n} is dredged. " * 60 for n in range(20))
+    (docs.parent / "long.md").write_text(text, encoding="utf-8")
+    call = ragkit("ingest", "long.md", "--max-tokens", "2000")
+    assert call.code == 0
+    assert call.out.startswith("no documents; 0 chunks, ")
+    embedded = int(call.out.split()[4])
+    assert embedded == len(server.texts) > 0
+    assert "more embedded of documents that are not complete" in call.out
+
+
 def test_a_limit_in_money_needs_a_price(ragkit: Ragkit, server: TempicoServer, docs: Path) -> None:
     """And says how to set it."""
     call = ragkit("ingest", "docs", "--max-cost", "0.01")

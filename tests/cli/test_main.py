@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import textwrap
 import time
 from pathlib import Path
 
@@ -244,6 +245,22 @@ def test_a_signal_ends_an_ingest(folder: Path, number: int, code: int) -> None:
     assert err == "ragkit: interrupted; run it again to continue\n"
     assert time.monotonic() - sent < 3
     assert finished(folder, "stats").returncode == 0
+
+
+def test_texts_under_way_keep_nobody_waiting(tmp_path: Path) -> None:
+    """What was printed is there, and the exit code, though a thread still embeds."""
+    script = """
+        import threading, time
+        from ragkit import cli
+        threading.Thread(target=time.sleep, args=(30,), name="ragkit-embed").start()
+        cli.run = lambda arguments: print("1 added") or 130
+        cli.main()
+    """
+    command = [sys.executable, "-c", textwrap.dedent(script)]
+    done = subprocess.run(
+        command, cwd=tmp_path, check=False, capture_output=True, text=True, timeout=20
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "1 added\n", "")
 
 
 def test_ctrl_c_in_a_command(monkeypatch: pytest.MonkeyPatch, ragkit: Ragkit) -> None:

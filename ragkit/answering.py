@@ -17,7 +17,7 @@ from ragkit.citations import (
     with_markers,
 )
 from ragkit.errors import WebSearchUnavailable
-from ragkit.ports import ChatModel, Embedder, Reranker, WordMatcher
+from ragkit.ports import ChatModel, Embedder, Reranker, TokenMatcher, WordMatcher
 from ragkit.prompts import answer_messages, says_not_found, web_messages
 from ragkit.retrieval import Retrieval
 from ragkit.store import SqliteStore
@@ -119,6 +119,7 @@ class Asker:
     chat: ChatModel | None
     reranker: Reranker | None
     matcher: WordMatcher | None
+    token_matcher: TokenMatcher | None
     web: WebPolicy
     web_options: WebSearch
     semantic_weight: float
@@ -138,8 +139,10 @@ class Asker:
             limit=limit,
             filters=filters,
             semantic_weight=self.semantic_weight,
-            reranker=self.reranker,
+            reranker=None if hasattr(self.reranker, "match_tokens") else self.reranker,
+            matcher=self.token_matcher,
         )
+        found = retrieval.read_sentences(found, self.reranker)
         draft = _Draft(found.query, found, gate.judge(self._evidence(found)))
         yield Retrieved(found.hits, draft.gate)
         if found.hits and draft.gate.probability >= self.gate_threshold:

@@ -246,8 +246,15 @@ class Settings:
     semantic_weight: float = _key(
         0.5, "The share of meaning against words in a hybrid search.", minimum=0, maximum=1
     )
+    token_vectors: bool = _key(
+        True,
+        "Whether the embedded model's token vectors are kept, some 7 kB a passage: reranking then"
+        " takes milliseconds.",
+    )
     rerank: Literal["auto", "on", "off"] = _key(
-        "auto", "Whether the best passages are read once more and reordered; auto does so for ask."
+        "auto",
+        "Whether the best passages are read once more and reordered; auto does so where token"
+        " vectors are kept, and for ask.",
     )
     gate_threshold: float = _key(
         0.5,

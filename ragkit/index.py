@@ -429,6 +429,7 @@ class Index:
                 filters=filters,
                 semantic_weight=settings.semantic_weight,
                 reranker=self._parts.reranker() if settings.rerank == "on" else None,
+                matcher=self._parts.token_matcher(self._stored()) if mode == "hybrid" else None,
             )
         return list(found.hits)
 
@@ -480,6 +481,7 @@ class Index:
             chat=self._parts.chat(),
             reranker=self._parts.reranker(),
             matcher=self._parts.matcher(),
+            token_matcher=self._parts.token_matcher(self._stored(), reads_more=True),
             web=web,
             web_options=web_search(settings),
             semantic_weight=settings.semantic_weight,

@@ -72,21 +72,32 @@ def _explained(fused: Mapping[int, float], lists: Mapping[str, Ranking]) -> list
     ]
 
 
-def rerank(ranked: Sequence[Ranked], scores: Sequence[float], *, weight: float) -> list[Ranked]:
-    """Reorder the first `len(scores)` by `weight` of their rerank scores; the rest keep behind.
+def rerank(
+    ranked: Sequence[Ranked],
+    readings: Mapping[str, Sequence[float]],
+    *,
+    weights: Mapping[str, float],
+) -> list[Ranked]:
+    """Reorder the first ones by readings of them, each by its weight; the rest keep behind.
 
-    Both sides are min-max scaled over the reordered ones first.
+    A reading has a score for each of the first ones. What the weights lack to 1 is the share of
+    the score that they had. All are min-max scaled over the reordered ones first.
     """
-    head = ranked[: len(scores)]
+    count = min(map(len, readings.values()))
+    head = ranked[:count]
     before = scale([(item.number, item.score) for item in head])
-    after = scale([(item.number, score) for item, score in zip(head, scores, strict=True)])
-    mixed = [
+    mixed = {number: (1 - sum(weights.values())) * score for number, score in before.items()}
+    for name, scores in readings.items():
+        scaled = scale([(item.number, score) for item, score in zip(head, scores, strict=True)])
+        for number, score in scaled.items():
+            mixed[number] += weights[name] * score
+    reordered = [
         Ranked(
             item.number,
-            (1 - weight) * before[item.number] + weight * after[item.number],
+            mixed[item.number],
             item.ranks,
-            {**item.scores, "rerank": score},
+            {**item.scores, **{name: scores[at] for name, scores in readings.items()}},
         )
-        for item, score in zip(head, scores, strict=True)
+        for at, item in enumerate(head)
     ]
-    return [*sorted(mixed, key=lambda item: (-item.score, item.number)), *ranked[len(scores) :]]
+    return [*sorted(reordered, key=lambda item: (-item.score, item.number)), *ranked[count:]]

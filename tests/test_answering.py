@@ -241,9 +241,9 @@ def opened(path: Path, environ: Mapping[str, str], cwd: Path, **overrides: str) 
 @pytest.fixture(scope="module")
 def one_minilm() -> Iterator[None]:
     """Let all indexes of this module share one model: loading it takes longer than asking."""
-    shared = MiniLM()
+    network = MiniLM()._load(texts=2)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ragkit.wiring.MiniLM", lambda: shared)
+        patch.setattr(MiniLM, "_load", lambda _self, *, texts: network)
         yield
 
 

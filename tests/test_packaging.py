@@ -28,6 +28,7 @@ GIVEN_WHEEL = os.environ.get("RAGKIT_WHEEL", "")
 DATA = {
     "ragkit/py.typed",
     "ragkit/providers/minilm-LICENSE.txt",
+    "ragkit/providers/minilm-projection.npy",
     "ragkit/providers/minilm-vocab.txt",
 }
 EXTRAS = {"dev", "multilingual", "watch"}

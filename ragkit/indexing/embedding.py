@@ -152,8 +152,8 @@ class EmbeddingStage(Generic[D]):
         if missing and self._vault is not None:
             cached = self._vault.get([text.cache_key for text in missing.values()])
             for key, text in list(missing.items()):
-                if self._is_whole(cached.get(text.cache_key, b"")):
-                    found[key] = cached[text.cache_key]
+                if packed := self._fitting(cached.get(text.cache_key, b"")):
+                    found[key] = packed
                     del missing[key]
         waiting = _Waiting(document, found, set(missing))
         if not missing:
@@ -216,10 +216,18 @@ class EmbeddingStage(Generic[D]):
         self._open.texts.append(text)
         self._open.tokens += cost
 
-    def _is_whole(self, packed: bytes) -> bool:
-        """Whether a vector from the cache has with it what this embedder would give."""
-        keeps_tokens = getattr(self._embedder, "keeps_tokens", False)
-        return len(packed) > (4 * self._embedder.dimensions if keeps_tokens else 0)
+    def _fitting(self, packed: bytes) -> bytes:
+        """Return what this embedder would give for a text in the cache; b"" where that lacks some.
+
+        Of an embedder that can give token vectors, those of another setting may be there.
+        """
+        keeps_tokens = getattr(self._embedder, "keeps_tokens", None)
+        if keeps_tokens is None:
+            return packed
+        size = 4 * self._embedder.dimensions
+        if keeps_tokens:
+            return packed if len(packed) > size else b""
+        return packed[:size]
 
     def _send(self) -> None:
         if not self._open.texts:

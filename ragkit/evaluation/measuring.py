@@ -87,9 +87,10 @@ def evaluate(
     check_found(finder, len(wanted), index)
     on_progress(0, len(answerable))
     index.search(answerable[0].question, limit=1, mode=measure.mode)  # loads the model, unmeasured
+    ids = {document.uri: document.id for document in index.documents()}
     results = []
     for case, gold in zip(answerable, golds, strict=True):
-        results.append(_measured(index, case, gold, measure, clock))
+        results.append(_measured(index, case, gold, measure, clock, ids))
         on_progress(len(results), len(answerable))
     return Evaluation(
         label=label or measure.mode,
@@ -104,12 +105,20 @@ def evaluate(
 
 
 def _measured(
-    index: Index, case: Case, gold: Gold, measure: Measure, clock: Callable[[], float]
+    index: Index,
+    case: Case,
+    gold: Gold,
+    measure: Measure,
+    clock: Callable[[], float],
+    ids: Mapping[str, str],
 ) -> CaseResult:
+    """Run a case. `ids` gives a document's id by its uri: a hit stands for its copies too."""
     started = clock()
     hits = index.search(case.question, limit=measure.depth, mode=measure.mode)
     milliseconds = 1000 * (clock() - started)
-    ranking = metrics.distinct(hit.chunk.document_id for hit in hits)
+    ranking = metrics.distinct(
+        id_ for hit in hits for id_ in (hit.chunk.document_id, *(ids[uri] for uri in hit.also))
+    )
     places = {document: place for place, document in enumerate(ranking, start=1)}
     return CaseResult(
         id=case.id,

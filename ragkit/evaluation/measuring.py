@@ -90,7 +90,7 @@ def evaluate(
     ids = {document.uri: document.id for document in index.documents()}
     results = []
     for case, gold in zip(answerable, golds, strict=True):
-        results.append(_measured(index, case, gold, measure, clock, ids))
+        results.append(_measured(index, case, gold, measure, clock=clock, ids=ids))
         on_progress(len(results), len(answerable))
     return Evaluation(
         label=label or measure.mode,
@@ -109,6 +109,7 @@ def _measured(
     case: Case,
     gold: Gold,
     measure: Measure,
+    *,
     clock: Callable[[], float],
     ids: Mapping[str, str],
 ) -> CaseResult:

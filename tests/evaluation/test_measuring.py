@@ -215,3 +215,15 @@ def test_different_cases_are_not_compared(index: Index) -> None:
     second = evaluate(index, [WRONG], LEXICAL)
     with pytest.raises(ConfigError, match="different cases"):
         compare(first, second)
+
+
+def test_a_copy_is_found_with_the_hit_that_stands_for_it(tmp_path: Path) -> None:
+    """Of two documents with the same text one is a hit, and the other is credited too."""
+    for name in ("a.md", "b.md"):
+        (tmp_path / name).write_text("Dogs have to be on a lead on every deck of the ship.")
+    with index_at(tmp_path / "index.db") as copies:
+        copies.ingest(tmp_path / "a.md", tmp_path / "b.md")
+        assert len(copies.search(DOGS.question, mode="lexical")) == 1
+        for name in ("a.md", "b.md"):
+            case = Case(name, DOGS.question, {name: 1.0})
+            assert evaluate(copies, [case], LEXICAL).metrics["recall@5"].mean == 1.0

@@ -97,7 +97,7 @@ def answer_messages(
     `passages` holds (number, source, text); `tag` fences them and must be fresh and random, so
     that no passage can close its fence.
     """
-    fenced = _fenced(passages, tag)
+    fenced = fenced_passages(passages, tag)
     return [
         Message("system", _SYSTEM),
         Message("user", f"{fenced}\n\n{_REMINDER}\n\nQuestion: {_harmless(question, tag)}"),
@@ -148,7 +148,7 @@ def order_messages(
     question: str, passages: Sequence[tuple[int, str, str]], *, tag: str
 ) -> list[Message]:
     """Return the prompt for ordering passages; they are fenced as those of an answer are."""
-    fenced = _fenced(passages, tag)
+    fenced = fenced_passages(passages, tag)
     asked = f"Question: {_harmless(question, tag)}"
     return [
         Message("system", _ORDER_SYSTEM),
@@ -167,7 +167,8 @@ def rewriting_messages(question: str, *, most: int, tag: str) -> list[Message]:
 # --- fences ------------------------------------------------------------------------------------
 
 
-def _fenced(passages: Sequence[tuple[int, str, str]], tag: str) -> str:
+def fenced_passages(passages: Sequence[tuple[int, str, str]], tag: str) -> str:
+    """Return passages (number, source, text) as data: each within a fence that it can't leave."""
     return "\n\n".join(
         f'<passage-{tag} number="{number}" source="{_attribute(source, tag)}">\n'
         f"{_harmless(text, tag)}\n</passage-{tag}>"

@@ -12,14 +12,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ragkit.ports import ChatModel
+from ragkit.prompts import fenced_passages
 from ragkit.text import clean
 from ragkit.types import ChatDelta, Chunk, Message
 
 _NONE = "NONE"
 _MAX_QUESTION_CHARACTERS = 300
 _MIN_SENTENCE_WORDS = 4
-# What a chat template might take for its own, see ragkit.prompts.
-_CONTROL = re.compile(r"<\|[^|>\n]{0,40}\|>|\[/?INST\]|</?s>|<</?SYS>>|<(?:start|end)_of_turn>")
 _LINE = re.compile(r"^\W*(question|sentence)\W*:\s*(.+)$", re.IGNORECASE | re.MULTILINE)
 
 _SYSTEM = f"""\
@@ -62,21 +61,14 @@ def ask_about(
 def question_messages(chunk: Chunk, *, tag: str) -> list[Message]:
     """Return the prompt for a question about a passage, fenced by `tag`."""
     source = " › ".join(part for part in (chunk.title, *chunk.heading_path) if part)
-    source = " ".join(_harmless(source, tag).replace('"', "'").split())
     return [
         Message("system", _SYSTEM),
         Message(
             "user",
-            f'<passage-{tag} source="{source}">\n{_harmless(chunk.text, tag)}\n</passage-{tag}>\n\n'
+            f"{fenced_passages([(1, source, chunk.text)], tag)}\n\n"
             "Write the question that this passage answers, and the sentence of it that does.",
         ),
     ]
-
-
-def _harmless(text: str, tag: str) -> str:
-    """Take out what could end the fence or speak as the system."""
-    text = _CONTROL.sub(" ", text).replace(tag, "")
-    return text.replace("<passage-", "< passage-").replace("</passage-", "< /passage-")
 
 
 def read_reply(reply: str, passage: str) -> Asked | None:

@@ -129,7 +129,8 @@ def _said(hit: Hit, judge: str) -> tuple[str, str]:
 def _lists_of(hit: Hit) -> str:
     said = {judge: _said(hit, judge) for judge in _judges([hit])}
     return " · ".join(
-        f"{judge}: rank {rank}, score {score}" for judge, (rank, score) in said.items()
+        f"{judge}: rank {rank}, score {score}" if rank != "-" else f"{judge}: {score}"
+        for judge, (rank, score) in said.items()
     )
 
 

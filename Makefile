@@ -18,7 +18,7 @@ RAGKIT := env -u TEMPICO_API_KEY -u TEMPICO_BASE_URL $(VENV)/bin/ragkit --db $(D
 ANSWERABLE := How many litres of gas oil does MV Aldith burn per hour?
 UNANSWERABLE := Is there a swimming pool on MV Aldith?
 
-.PHONY: help demo test lint format smoke bench docs clean
+.PHONY: help demo test lint format smoke bench eval docs clean
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -52,6 +52,9 @@ smoke: $(INSTALLED)  ## try the whole path against a real endpoint, if TEMPICO_A
 
 bench: $(INSTALLED)  ## ask the forty questions of the sample corpus and count right answers
 	$(PY) -m tests.benchmarks.sample_corpus $(ARGS)
+
+eval: $(INSTALLED)  ## measure retrieval on public sets, beside published figures; no network
+	$(PY) -m tests.benchmarks.quality $(ARGS)
 
 docs: $(INSTALLED_DEV)  ## write the generated pages of docs/ and the README's transcript anew
 	$(PY) -m tests.docs_reference

@@ -51,6 +51,7 @@ __all__ = [
     "IngestLimits",
     "IngestReport",
     "Lines",
+    "Match",
     "Message",
     "MiniLM",
     "Mode",
@@ -75,6 +76,7 @@ __all__ = [
     "Reranker",
     "Retrieved",
     "SchemaTooNew",
+    "SearchReport",
     "Sentence",
     "Settings",
     "SkippedDocument",
@@ -82,7 +84,10 @@ __all__ = [
     "SqliteStore",
     "State",
     "Stats",
+    "Step",
     "StorageFull",
+    "TokenMatcher",
+    "TokenPassage",
     "UnsupportedFormat",
     "Usage",
     "WebPage",
@@ -122,7 +127,16 @@ if TYPE_CHECKING:
         WebSearchUnavailable,
     )
     from ragkit.index import Index
-    from ragkit.ports import ChatModel, Embedder, EmbedKind, Reranker, WordMatcher
+    from ragkit.ports import (
+        ChatModel,
+        Embedder,
+        EmbedKind,
+        Match,
+        Reranker,
+        TokenMatcher,
+        TokenPassage,
+        WordMatcher,
+    )
     from ragkit.providers.local import MiniLM
     from ragkit.store import SqliteStore
     from ragkit.types import (
@@ -162,10 +176,12 @@ if TYPE_CHECKING:
         Removed,
         RequestRecord,
         Retrieved,
+        SearchReport,
         Sentence,
         Span,
         State,
         Stats,
+        Step,
         Usage,
         WebPage,
         WebPolicy,

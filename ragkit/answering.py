@@ -17,7 +17,7 @@ from ragkit.citations import (
     with_markers,
 )
 from ragkit.errors import WebSearchUnavailable
-from ragkit.ports import ChatModel, Embedder, Reranker, WordMatcher
+from ragkit.ports import ChatModel, Embedder, Reranker, TokenMatcher, WordMatcher
 from ragkit.prompts import answer_messages, says_not_found, web_messages
 from ragkit.retrieval import Retrieval
 from ragkit.store import SqliteStore
@@ -98,6 +98,7 @@ class _Draft:
             usage=self.usage,
             web_text="".join(self.web_sentences).strip(),
             notices=tuple(self.notices),
+            steps=self.retrieval.steps,
         )
 
     def _state(self) -> State:
@@ -119,6 +120,11 @@ class Asker:
     chat: ChatModel | None
     reranker: Reranker | None
     matcher: WordMatcher | None
+    token_matcher: TokenMatcher | None
+    matches_all: bool = False
+    rewriter: ChatModel | None = None
+    judge: ChatModel | None = None
+    per_document: int = 0
     web: WebPolicy
     web_options: WebSearch
     semantic_weight: float
@@ -138,10 +144,22 @@ class Asker:
             limit=limit,
             filters=filters,
             semantic_weight=self.semantic_weight,
-            reranker=self.reranker,
+            per_document=self.per_document,
+            reranker=None if hasattr(self.reranker, "match_tokens") else self.reranker,
+            matcher=self.token_matcher,
+            matches_all=self.matches_all,
+            rewriter=self.rewriter,
+            judge=self.judge,
         )
-        draft = _Draft(found.query, found, gate.judge(self._evidence(found)))
-        yield Retrieved(found.hits, draft.gate)
+        found = retrieval.read_sentences(found, self.reranker)
+        draft = _Draft(
+            found.query,
+            found,
+            gate.judge(self._evidence(found)),
+            notices=list(found.notices),
+            usage=found.usage,
+        )
+        yield Retrieved(found.hits, draft.gate, found.steps)
         if found.hits and draft.gate.probability >= self.gate_threshold:
             if self.chat is None:
                 yield from self._extract(draft)

@@ -180,9 +180,9 @@ class SentenceSplitter:
             return end + 1
         code = text.find("\n```") + 1
         prose = text[:code] if code else _BEGUN_MARKER.sub("", text)
-        if _BEGUN_HEADING.fullmatch(prose):
-            return 0
         unmarked = _MARKER.sub(_blank, prose)
+        if _BEGUN_HEADING.fullmatch(unmarked):
+            return 0
         for span in sentences(unmarked):
             following = unmarked[span.end :].lstrip()
             end = len(unmarked) - len(following)

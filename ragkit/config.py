@@ -102,10 +102,10 @@ class Settings:
     db: str = _key("", "The index file; empty means the nearest .ragkit/index.db, here or above.")
     collection: str = _key("default", "The label that ingested documents get.")
 
-    embedder: Literal["auto", "local", "endpoint"] = _key(
+    embedder: Literal["auto", "local", "multilingual", "endpoint"] = _key(
         "auto",
-        "Who embeds for a new index: the endpoint where one is configured (auto), "
-        "the embedded model (local), or the endpoint.",
+        "Who embeds for a new index: the endpoint where one is configured (auto), the embedded "
+        "model (local), that for many languages (multilingual, an extra), or the endpoint.",
     )
     embedding_model: str = _key("embeddinggemma:300m", "The endpoint's model for embeddings.")
     embedding_dimensions: int = _key(
@@ -118,7 +118,7 @@ class Settings:
         "", "The words around a question before it is embedded; empty means the model family's."
     )
     chunk_tokens: int = _key(
-        200, "The size of a passage, in estimated tokens.", minimum=16, maximum=8192
+        160, "The size of a passage, in estimated tokens.", minimum=16, maximum=8192
     )
 
     cache: bool = _key(
@@ -246,8 +246,24 @@ class Settings:
     semantic_weight: float = _key(
         0.5, "The share of meaning against words in a hybrid search.", minimum=0, maximum=1
     )
-    rerank: Literal["auto", "on", "off"] = _key(
-        "auto", "Whether the best passages are read once more and reordered; auto does so for ask."
+    token_vectors: bool = _key(
+        True,
+        "Whether the embedded model's token vectors are kept, some 7 kB a passage: reranking then"
+        " takes milliseconds.",
+    )
+    rerank: Literal["auto", "on", "off", "chat"] = _key(
+        "auto",
+        "Whether the best passages are read once more and reordered; auto does so where token"
+        " vectors are kept, and for ask, but not for queries that don't look like English. chat"
+        " has the chat model order the best 20 besides: one call, some 5,000 tokens a query.",
+    )
+    rewrite: bool = _key(
+        False,
+        "Whether the chat model writes up to three search queries for a question, unless a hit"
+        " holds all its words: one call, some 300 tokens.",
+    )
+    per_document: int = _key(
+        0, "How many passages of one document a search returns; 0 means any number.", minimum=0
     )
     gate_threshold: float = _key(
         0.5,

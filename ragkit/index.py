@@ -45,6 +45,7 @@ from ragkit.types import (
     ModelUsage,
     Notice,
     ReindexReport,
+    SearchReport,
     Stats,
     WebPolicy,
 )
@@ -413,11 +414,30 @@ class Index:
         limit: int = 8,
         mode: Mode = "hybrid",
         filters: Filters = Filters(),
+        per_document: int | None = None,
     ) -> list[Hit]:
         """Return the best chunks for a query, best first. [] means that nothing was found.
 
+        Of chunks that say the same only the best is returned, and says in `also` which documents
+        have it too. `per_document` is how many there may be of one document, 0 for any number,
+        by default as the settings say.
         Raises QueryError for an empty query, IndexNotFound, ProviderError.
         """
+        report = self.search_explained(
+            query, limit=limit, mode=mode, filters=filters, per_document=per_document
+        )
+        return list(report.hits)
+
+    def search_explained(
+        self,
+        query: str,
+        *,
+        limit: int = 8,
+        mode: Mode = "hybrid",
+        filters: Filters = Filters(),
+        per_document: int | None = None,
+    ) -> SearchReport:
+        """Search as `search` does, and say what was done, how long it took and what it cost."""
         settings = self._parts.settings
         with self._store.snapshot():  # embedder and vectors of one set, whatever a reindex does
             found = retrieval.search(
@@ -428,9 +448,14 @@ class Index:
                 mode=mode,
                 filters=filters,
                 semantic_weight=settings.semantic_weight,
+                per_document=settings.per_document if per_document is None else per_document,
                 reranker=self._parts.reranker() if settings.rerank == "on" else None,
+                matcher=self._parts.token_matcher(self._stored()) if mode == "hybrid" else None,
+                matches_all=settings.rerank == "on",
+                rewriter=self._parts.rewriter(),
+                judge=self._parts.judge(),
             )
-        return list(found.hits)
+        return SearchReport(found.query, found.hits, found.steps, found.usage, found.notices)
 
     def ask(
         self,
@@ -480,9 +505,14 @@ class Index:
             chat=self._parts.chat(),
             reranker=self._parts.reranker(),
             matcher=self._parts.matcher(),
+            token_matcher=self._parts.token_matcher(self._stored(), reads_more=True),
+            rewriter=self._parts.rewriter(),
+            judge=self._parts.judge(),
             web=web,
             web_options=web_search(settings),
             semantic_weight=settings.semantic_weight,
+            per_document=settings.per_document,
+            matches_all=settings.rerank == "on",
             gate_threshold=settings.gate_threshold,
             context_tokens=settings.context_tokens,
         )
@@ -536,7 +566,8 @@ def check_excludable(uri: str) -> None:
 
 
 def _search_by_meaning(store: SqliteStore, embedder: Embedder, query: str) -> Sequence[Hit]:
-    return retrieval.search(store, embedder, query, limit=10, mode="semantic").hits
+    found = retrieval.search(store, embedder, query, limit=10, mode="semantic", with_copies=True)
+    return found.hits
 
 
 def _current(stored: Fingerprint) -> Fingerprint:

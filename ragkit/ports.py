@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from ragkit.types import ChatDelta, ChatEnd, Message, WebSearch
+from ragkit.types import ChatDelta, ChatEnd, Message, Span, WebSearch
 
 if TYPE_CHECKING:  # numpy takes 0.1 s to import, and `ragkit --help` needs none of it
     import numpy as np
@@ -59,6 +60,40 @@ class Reranker(Protocol):
 
     def score(self, query: str, texts: Sequence[str]) -> Sequence[float]:
         """Return one score a text, higher is better; comparable between calls."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class TokenPassage:
+    """A passage's token vectors, with its length in characters and its sentences within it."""
+
+    record: bytes
+    length: int
+    sentences: Sequence[Span]
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """How well a passage meets a query's tokens: as a whole, and by each of its sentences."""
+
+    whole: float
+    sentences: tuple[float, ...]
+
+
+class TokenMatcher(Protocol):
+    """Compares a query with passages token by token, by vectors that were kept of them."""
+
+    def token_records(self, texts: Sequence[str]) -> list[bytes]:
+        """Return the token vectors of texts, packed. A passage is the end of its text."""
+        ...
+
+    def match_tokens(
+        self, query: str, passages: Sequence[TokenPassage], *, weight: Callable[[str], float]
+    ) -> list[Match | None]:
+        """Return a match for each passage, None where its record is of no use.
+
+        `weight` says how much a word of the query tells; words of the weight 0 are left out.
+        """
         ...
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -46,6 +47,15 @@ def reciprocal_rank_fusion(lists: Mapping[str, Ranking], *, k: int = RRF_K) -> l
     return _explained(fused, lists)
 
 
+def merge(rankings: Sequence[Sequence[Ranked]]) -> list[Ranked]:
+    """Return what several queries found, best first; what more than one found by its best score."""
+    best: dict[int, Ranked] = {}
+    for item in itertools.chain.from_iterable(rankings):
+        if item.number not in best or item.score > best[item.number].score:
+            best[item.number] = item
+    return sorted(best.values(), key=lambda item: (-item.score, item.number))
+
+
 def scale(ranking: Ranking) -> dict[int, float]:
     """Return each number's score, the least mapped to 0 and the greatest to 1."""
     if not ranking:
@@ -72,21 +82,32 @@ def _explained(fused: Mapping[int, float], lists: Mapping[str, Ranking]) -> list
     ]
 
 
-def rerank(ranked: Sequence[Ranked], scores: Sequence[float], *, weight: float) -> list[Ranked]:
-    """Reorder the first `len(scores)` by `weight` of their rerank scores; the rest keep behind.
+def rerank(
+    ranked: Sequence[Ranked],
+    readings: Mapping[str, Sequence[float]],
+    *,
+    weights: Mapping[str, float],
+) -> list[Ranked]:
+    """Reorder the first ones by readings of them, each by its weight; the rest keep behind.
 
-    Both sides are min-max scaled over the reordered ones first.
+    A reading has a score for each of the first ones. What the weights lack to 1 is the share of
+    the score that they had. All are min-max scaled over the reordered ones first.
     """
-    head = ranked[: len(scores)]
+    count = min(map(len, readings.values()))
+    head = ranked[:count]
     before = scale([(item.number, item.score) for item in head])
-    after = scale([(item.number, score) for item, score in zip(head, scores, strict=True)])
-    mixed = [
+    mixed = {number: (1 - sum(weights.values())) * score for number, score in before.items()}
+    for name, scores in readings.items():
+        scaled = scale([(item.number, score) for item, score in zip(head, scores, strict=True)])
+        for number, score in scaled.items():
+            mixed[number] += weights[name] * score
+    reordered = [
         Ranked(
             item.number,
-            (1 - weight) * before[item.number] + weight * after[item.number],
+            mixed[item.number],
             item.ranks,
-            {**item.scores, "rerank": score},
+            {**item.scores, **{name: scores[at] for name, scores in readings.items()}},
         )
-        for item, score in zip(head, scores, strict=True)
+        for at, item in enumerate(head)
     ]
-    return [*sorted(mixed, key=lambda item: (-item.score, item.number)), *ranked[len(scores) :]]
+    return [*sorted(reordered, key=lambda item: (-item.score, item.number)), *ranked[count:]]

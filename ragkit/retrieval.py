@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import itertools
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from ragkit import ranking
+from ragkit import duplicates, ranking, reranking, understanding
 from ragkit.citations import Passage, Quote
 from ragkit.errors import FingerprintMismatch, QueryError
 from ragkit.extraction import Candidate, quotable
-from ragkit.ports import Embedder, Reranker
+from ragkit.lexical import plain_words, query_terms
+from ragkit.ports import ChatModel, Embedder, Reranker, TokenMatcher
 from ragkit.prompts import fill_query
+from ragkit.reranking import RERANK_DEPTH
 from ragkit.store import Found, SqliteStore
-from ragkit.text import clean, query_terms
-from ragkit.types import Filters, Fingerprint, Hit, Mode
+from ragkit.text import clean
+from ragkit.types import Filters, Fingerprint, Hit, Mode, Step, Usage
 
 if TYPE_CHECKING:
     from ragkit.ports import Vectors
 
 # How deep each list is read before they are fused (measured with the fusion, DESIGN 4).
 LIST_DEPTH = 100
-# How many of the best are reordered by the reranker, and its share of the final score: dev half
-# of SQuAD 2.0, nDCG@10 .897 without, .933 with these; by whole passages .922 (docs/retrieval.md).
-RERANK_DEPTH = 20
-RERANK_WEIGHT = 0.8
+# How many times the limit is looked at for passages that say the same.
+_WINDOW = 3
 MAX_LIMIT = 1_000
 _MAX_QUERY_CHARACTERS = 20_000
 
@@ -35,7 +38,9 @@ class Retrieval:
 
     `passages` are the hits' chunks in the same order. `sentences` are those of the passages, with
     their scores where there was a reranker, else 0. `background` are the query's cosines with
-    chunks spread over the index.
+    chunks spread over the index. `terms` are what the lexical list was asked for, `corrections`
+    those among them that stand for a word of the query which no chunk holds. `usage` and `notices`
+    are of the chat model's help.
     """
 
     query: str
@@ -43,6 +48,62 @@ class Retrieval:
     passages: tuple[Passage, ...]
     sentences: tuple[Candidate, ...]
     background: tuple[float, ...] = ()
+    terms: tuple[str, ...] = ()
+    corrections: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    steps: tuple[Step, ...] = ()
+    usage: Usage = Usage()
+    notices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Scope:
+    """What all lists of a search have in common."""
+
+    store: SqliteStore
+    embedder: Embedder
+    mode: Mode
+    depth: int
+    allowed: str | None
+    weights: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """What the lists have for a query, fused."""
+
+    ranked: Sequence[ranking.Ranked]
+    terms: tuple[str, ...]
+    corrections: Mapping[str, tuple[str, ...]]
+    background: tuple[float, ...]
+
+
+class _Course:
+    """The steps of a search as they are taken, and what the chat model's help cost."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._since = clock()
+        self.steps: list[Step] = []
+        self.usage = Usage()
+        self.notices: list[str] = []
+
+    def step(self, name: str, **details: object) -> None:
+        """Note a step that began where the one before it ended."""
+        now = self._clock()
+        self.steps.append(Step(name, 1000 * (now - self._since), details))
+        self._since = now
+
+    def helped(
+        self, name: str, chat: ChatModel, usage: Usage, notice: str, **details: object
+    ) -> None:
+        """Note a step that a chat model was asked for, with its cost."""
+        self.usage += usage
+        if notice:
+            self.notices.append(notice)
+        cost = {"prompt_tokens": usage.prompt_tokens, "completion_tokens": usage.completion_tokens}
+        self.step(
+            name, **details, model=chat.name, **cost, **({"notice": notice} if notice else {})
+        )
 
 
 def search(
@@ -54,76 +115,237 @@ def search(
     mode: Mode = "hybrid",
     filters: Filters = Filters(),
     semantic_weight: float = 0.5,
+    per_document: int = 0,
+    with_copies: bool = False,
     reranker: Reranker | None = None,
+    matcher: TokenMatcher | None = None,
+    matches_all: bool = False,
+    rewriter: ChatModel | None = None,
+    judge: ChatModel | None = None,
+    clock: Callable[[], float] = time.perf_counter,
 ) -> Retrieval:
-    """Find the best chunks for a query, best first.
+    """Find the best chunks for a query, best first; of those that say the same only the best.
 
-    `semantic_weight` is the semantic list's share of a hybrid score, from 0 to 1.
+    `with_copies` keeps the others too. `semantic_weight` is the semantic list's share of a hybrid
+    score, from 0 to 1. `per_document` is how many chunks of a document there may be, 0 for any
+    number. The best are read once more by the `matcher`, token by token, or else by the
+    `reranker`. Unless it `matches_all`, queries that don't look like English are spared the
+    matcher. The chat model `judge` then orders the best; the `rewriter` adds queries of its own.
     Raises QueryError for a query that can't be run, IndexStateError, ProviderError.
     """
     query = _checked(query, limit)
-    vector = None if mode == "lexical" else embed_query(store, embedder, query)
+    course = _Course(clock)
     with store.snapshot():
-        lists, background = _lists(
-            store,
-            query_terms(query),
-            vector,
+        scope = _Scope(
+            store=store,
+            embedder=embedder,
             mode=mode,
             depth=max(LIST_DEPTH, limit),
-            filters=filters,
+            allowed=store.allowed(filters),
+            weights={"lexical": 1 - semantic_weight, "semantic": semantic_weight},
         )
-        weights = {"lexical": 1 - semantic_weight, "semantic": semantic_weight}
-        ranked = ranking.fuse(lists, weights=weights if len(lists) > 1 else {mode: 1.0})
-        found = store.found([item.number for item in ranked[: max(limit, RERANK_DEPTH)]])
-    sentences: dict[int, list[Candidate]] = {}
-    if reranker is not None:
-        ranked, sentences = _reranked(ranked, found, reranker, query)
-    best = ranked[:limit]
+        listed = _listed(scope, query, course)
+        if rewriter is not None:
+            listed = _reworded(scope, rewriter, query, listed, course)
+        readers = _Readers(reranker=reranker, matcher=matcher, matches_all=matches_all, judge=judge)
+        ranked, sentences = _reread(store, query, listed, readers, course)
+        best, found = _cut(
+            store, ranked, limit, per_document=per_document, with_copies=with_copies, course=course
+        )
     passages = tuple(
-        _passage(place, found[item.number]) for place, item in enumerate(best, start=1)
+        reranking.passage(found[item.number], number=place)
+        for place, (item, _) in enumerate(best, start=1)
     )
     return Retrieval(
         query=query,
         hits=tuple(
-            Hit(found[item.number].chunk, item.score, item.ranks, item.scores) for item in best
+            Hit(found[item.number].chunk, item.score, item.ranks, item.scores, also)
+            for item, also in best
         ),
         passages=passages,
         sentences=tuple(
             Candidate(Quote(passage, scored.quote.span), scored.score)
-            for item, passage in zip(best, passages, strict=True)
+            for (item, _), passage in zip(best, passages, strict=True)
             for scored in sentences.get(item.number, ())
-        )
-        or tuple(Candidate(quote, 0.0) for p in passages for quote in quotable(p)),
-        background=background,
+        ),
+        background=listed.background,
+        terms=listed.terms,
+        corrections=listed.corrections,
+        steps=tuple(course.steps),
+        usage=course.usage,
+        notices=tuple(course.notices),
     )
 
 
-def _passage(place: int, found: Found) -> Passage:
-    return Passage(place, found.chunk, found.document_hash, found.headings, found.pages)
+def read_sentences(found: Retrieval, reranker: Reranker | None) -> Retrieval:
+    """Return the retrieval with its passages' sentences, scored where there is a reranker."""
+    if found.sentences:
+        return found
+    quotes = [quote for passage in found.passages for quote in quotable(passage)]
+    scores: Sequence[float] = [0.0] * len(quotes)
+    if reranker is not None:
+        scores = reranker.score(found.query, [quote.in_context for quote in quotes])
+    candidates = (Candidate(quote, score) for quote, score in zip(quotes, scores, strict=True))
+    return replace(found, sentences=tuple(candidates))
 
 
-def _reranked(
-    ranked: Sequence[ranking.Ranked],
-    found: Mapping[int, Found],
-    reranker: Reranker,
-    query: str,
-) -> tuple[list[ranking.Ranked], dict[int, list[Candidate]]]:
-    """Reorder the best by their best sentence; return all sentences' scores by chunk number.
+# --- the lists ---------------------------------------------------------------------------------
 
-    A passage is as good as the sentence in it that answers best: read sentence by sentence it
-    ranks better than as a whole, and costs the same.
+
+def _listed(scope: _Scope, query: str, course: _Course) -> _Listed:
+    """Return what the lists that the mode asks for have for a query, fused."""
+    store = scope.store
+    lists: dict[str, ranking.Ranking] = {}
+    terms: list[str] = []
+    corrections: Mapping[str, tuple[str, ...]] = {}
+    background: tuple[float, ...] = ()
+    if scope.mode != "semantic":
+        corrections = store.corrections(plain_words(query))
+        terms = [*query_terms(query), *itertools.chain.from_iterable(corrections.values())]
+        course.step("words", query=query, terms=terms, corrections=dict(corrections))
+        lists["lexical"] = store.lexical(terms, limit=scope.depth, allowed=scope.allowed)
+        course.step("lexical", found=len(lists["lexical"]))
+    if scope.mode != "lexical":
+        vector = embed_query(store, scope.embedder, query)
+        course.step("embedding", model=scope.embedder.name)
+        lists["semantic"] = store.semantic(vector, limit=scope.depth, allowed=scope.allowed)
+        background = tuple(store.background(vector))
+        course.step("semantic", found=len(lists["semantic"]))
+    weights: Mapping[str, float] = scope.weights if len(lists) > 1 else {scope.mode: 1.0}
+    ranked = ranking.fuse(lists, weights=weights)
+    course.step("fusion", found=len(ranked), weights=dict(weights))
+    return _Listed(ranked, tuple(terms), corrections, background)
+
+
+def _reworded(
+    scope: _Scope, rewriter: ChatModel, query: str, listed: _Listed, course: _Course
+) -> _Listed:
+    """Return what is found by the query and those that a chat model writes, by the best score.
+
+    The model isn't asked where there is nothing to add: a name, or a hit with all of the words.
     """
-    head = ranked[:RERANK_DEPTH]
-    quotes = [
-        (item.number, quote) for item in head for quote in quotable(_passage(0, found[item.number]))
-    ]
-    scores = reranker.score(query, [quote.in_context for _, quote in quotes])
-    sentences: dict[int, list[Candidate]] = {item.number: [] for item in head}
-    for (number, quote), score in zip(quotes, scores, strict=True):
-        sentences[number].append(Candidate(quote, score))
-    least = min(scores, default=0.0)
-    best = [max((s.score for s in sentences[item.number]), default=least) for item in head]
-    return ranking.rerank(ranked, best, weight=RERANK_WEIGHT), sentences
+    if needless := _needs_no_help(scope.store, query, listed.ranked):
+        course.step("rewriting", skipped=needless)
+        return listed
+    reworded = understanding.reword(rewriter, query)
+    course.helped(
+        "rewriting", rewriter, reworded.usage, reworded.notice, queries=list(reworded.queries)
+    )
+    others = [_listed(scope, other, course).ranked for other in reworded.queries]
+    return replace(listed, ranked=ranking.merge([listed.ranked, *others]))
+
+
+def _needs_no_help(store: SqliteStore, query: str, ranked: Sequence[ranking.Ranked]) -> str:
+    """Return why a query needs no other words; "" where it may."""
+    if understanding.means_itself(query):
+        return "the query is a phrase or an identifier"
+    words = reranking.words(store, query)
+    first = store.found([item.number for item in ranked[:1]]).values()
+    held = frozenset(
+        token for each in first for token in store.tokens(reranking.passage(each).surroundings)
+    )
+    if all(word.tokens <= held for word in words):
+        return "the first hit holds all words of the query"
+    return ""
+
+
+# --- reading once more -------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Readers:
+    """Who reads the best once more."""
+
+    reranker: Reranker | None
+    matcher: TokenMatcher | None
+    matches_all: bool
+    judge: ChatModel | None
+
+
+def _reread(
+    store: SqliteStore, query: str, listed: _Listed, readers: _Readers, course: _Course
+) -> tuple[Sequence[ranking.Ranked], Mapping[int, Sequence[Candidate]]]:
+    """Reorder the best by what reads them once more; return its sentences by chunk number."""
+    ranked = listed.ranked
+    sentences: Mapping[int, Sequence[Candidate]] = {}
+    depth = min(RERANK_DEPTH, len(ranked))
+    if readers.matcher is not None and depth:
+        foreign = "" if readers.matches_all else reranking.foreign(store, query, listed.corrections)
+        if foreign:
+            course.step("rerank", skipped=foreign)
+        else:
+            ranked = reranking.by_tokens(store, ranked, query, readers.matcher)
+            course.step("rerank", by="tokens", depth=depth)
+    elif readers.reranker is not None and depth:
+        ranked, sentences = reranking.by_sentences(store, ranked, query, readers.reranker)
+        course.step("rerank", by=readers.reranker.name, depth=depth)
+    if readers.judge is not None and depth:
+        ranked, judgement = reranking.by_chat(store, ranked, query, readers.judge)
+        course.helped(
+            "rerank",
+            readers.judge,
+            judgement.usage,
+            judgement.notice,
+            by="chat",
+            depth=len(judgement.order),
+        )
+    return ranked, sentences
+
+
+# --- the cut -----------------------------------------------------------------------------------
+
+
+def _cut(
+    store: SqliteStore,
+    ranked: Sequence[ranking.Ranked],
+    limit: int,
+    *,
+    per_document: int,
+    with_copies: bool,
+    course: _Course,
+) -> tuple[list[tuple[ranking.Ranked, tuple[str, ...]]], Mapping[int, Found]]:
+    """Return the best that say different things, with the uris of others that say the same.
+
+    It looks at three times as many as are wanted, and further only where those don't suffice.
+    """
+    window = _WINDOW * limit
+    while True:
+        looked_at = ranked[:window]
+        found = store.found([item.number for item in looked_at])
+        texts = [found[item.number].chunk.text for item in looked_at]
+        kept = duplicates.untouched(texts) if with_copies else duplicates.collapse(texts)
+        capped = _capped([found[looked_at[each.place].number] for each in kept], per_document)
+        if len(capped) >= limit or window >= len(ranked):
+            break
+        window *= 2
+    best = []
+    for each in [kept[place] for place in capped[:limit]]:
+        uri = found[looked_at[each.place].number].chunk.uri
+        others = [found[looked_at[copy].number].chunk.uri for copy in each.copies]
+        also = tuple(dict.fromkeys(other for other in others if other != uri))
+        best.append((looked_at[each.place], also))
+    course.step(
+        "cut",
+        looked_at=len(looked_at),
+        duplicates=len(looked_at) - len(kept),
+        over_the_cap=len(kept) - len(capped),
+        returned=len(best),
+    )
+    return best, found
+
+
+def _capped(found: Sequence[Found], per_document: int) -> list[int]:
+    """Return the places of those that are not beyond a document's share; 0 is no cap."""
+    count: Counter[str] = Counter()
+    places = []
+    for place, each in enumerate(found):
+        count[each.chunk.uri] += 1
+        if not per_document or count[each.chunk.uri] <= per_document:
+            places.append(place)
+    return places
+
+
+# --- the query ---------------------------------------------------------------------------------
 
 
 def embed_query(store: SqliteStore, embedder: Embedder, query: str) -> Vectors:
@@ -158,23 +380,3 @@ def _checked(query: str, limit: int) -> str:
     if not 1 <= limit <= MAX_LIMIT:
         raise QueryError(f"the limit is {limit}", hint=f"choose a number from 1 to {MAX_LIMIT}")
     return query
-
-
-def _lists(
-    store: SqliteStore,
-    terms: Sequence[str],
-    vector: Vectors | None,
-    *,
-    mode: Mode,
-    depth: int,
-    filters: Filters,
-) -> tuple[dict[str, ranking.Ranking], tuple[float, ...]]:
-    """Return the lists that the mode asks for, and the vector's background similarities."""
-    allowed = store.allowed(filters)
-    lists: dict[str, ranking.Ranking] = {}
-    if mode != "semantic":
-        lists["lexical"] = store.lexical(terms, limit=depth, allowed=allowed)
-    if vector is None:
-        return lists, ()
-    lists["semantic"] = store.semantic(vector, limit=depth, allowed=allowed)
-    return lists, tuple(store.background(vector))

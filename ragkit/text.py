@@ -1,4 +1,4 @@
-"""What ragkit knows of text as such: cleaning, sentences, words, and how long it is in tokens."""
+"""What ragkit knows of text as such: cleaning, sentences, stop words, and length in tokens."""
 
 from __future__ import annotations
 
@@ -159,51 +159,3 @@ STOP_WORDS = frozenset(
     would wouldn't you you're your yours yourself yourselves
     """.split()
 )
-
-_TERM = re.compile(r"[^\W_]+(?:[-_.,/:'’&@+#][^\W_]+)*[+#]*")
-_PHRASE = re.compile(r'"([^"]{2,200})"')
-_CJK_RUN = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]+")
-_CAMEL = re.compile(r"\b\w*[a-z0-9][A-Z]\w*\b|\b\w*[A-Z][A-Z][a-z]\w*\b")
-_CAMEL_CUT = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
-_MAX_TERMS = 64
-
-
-# Names what `lexical_form` does: a change rebuilds the word index.
-LEXICAL_FORM = 1
-
-
-def lexical_form(text: str) -> str:
-    """Return the text as the word index sees it, at index and at query time alike.
-
-    Runs of Chinese and Japanese become pairs of characters; CamelCase words are followed by
-    their parts. Stemming, case and accents are the index's own business.
-    """
-    if not text.isascii():
-        text = _CJK_RUN.sub(lambda run: f" {_bigrams(run[0])} ", text)
-    if not _CAMEL_CUT.search(text):  # looking for whole words takes ten times as long
-        return text
-    return _CAMEL.sub(lambda word: f"{word[0]} {_CAMEL_CUT.sub(' ', word[0])}", text)
-
-
-def _bigrams(run: str) -> str:
-    return " ".join(run[i : i + 2] for i in range(len(run) - 1)) or run
-
-
-def query_terms(query: str) -> list[str]:
-    """Return the words and "quoted phrases" that a query is about, without stop words, in order.
-
-    A compound such as `E-417` or `fare_table` comes whole and is followed by its parts. Where
-    nothing but stop words stands in the query they are returned: better than no search.
-    """
-    phrases = [match[1].strip() for match in _PHRASE.finditer(query)]
-    rest = lexical_form(clean(_PHRASE.sub(" ", query)))
-    terms: list[str] = [lexical_form(clean(phrase)) for phrase in phrases if phrase]
-    words = [match[0] for match in _TERM.finditer(rest)]
-    for word in words:
-        if word.lower().replace("’", "'") in STOP_WORDS:
-            continue
-        terms.append(word)
-        parts = re.findall(r"[^\W_]+", word)
-        if len(parts) > 1:
-            terms.extend(part for part in parts if part.lower() not in STOP_WORDS and len(part) > 1)
-    return list(dict.fromkeys(terms or words))[:_MAX_TERMS]

@@ -35,22 +35,50 @@ def pack(vector: Vectors) -> bytes:
 
 
 def known(connection: apsw.Connection, hashes: Iterable[bytes]) -> dict[bytes, bytes]:
-    """Return the stored vectors of those inputs that were embedded before."""
-    found = {}
-    for key in hashes:
-        rows = fetch(connection, "SELECT embedding FROM vectors WHERE input_hash = ? LIMIT 1", key)
-        if rows:
-            found[key] = rows[0][0]
-    return found
+    """Return what is stored of those inputs that were embedded before: vector, then tokens."""
+    query = "SELECT chunk, embedding FROM vectors WHERE input_hash = ? LIMIT 1"
+    chunks = {key: rows[0] for key in hashes if (rows := fetch(connection, query, key))}
+    records = token_records(connection, [chunk for chunk, _ in chunks.values()])
+    return {key: vector + records.get(chunk, b"") for key, (chunk, vector) in chunks.items()}
 
 
-def put(connection: apsw.Connection, rows: Iterable[tuple[int, bytes, bytes]]) -> None:
-    """Write (chunk number, input hash, packed vector) rows over those of the same chunks."""
+def put(
+    connection: apsw.Connection, rows: Sequence[tuple[int, bytes, bytes]], *, vector_bytes: int
+) -> None:
+    """Write (chunk number, input hash, packed) rows over those of the same chunks.
+
+    What is packed is a vector of `vector_bytes`, and the record of the tokens, if there is one.
+    """
     connection.executemany(
         "INSERT INTO vectors (chunk, input_hash, embedding) VALUES (?, ?, ?)"
         " ON CONFLICT (chunk) DO UPDATE SET"
         " input_hash = excluded.input_hash, embedding = excluded.embedding",
-        rows,
+        ((number, key, packed[:vector_bytes]) for number, key, packed in rows),
+    )
+    connection.executemany(
+        "INSERT OR REPLACE INTO token_vectors (chunk, record) VALUES (?, ?)",
+        ((number, packed[vector_bytes:]) for number, _, packed in rows if packed[vector_bytes:]),
+    )
+
+
+def token_records(connection: apsw.Connection, numbers: Sequence[int]) -> dict[int, bytes]:
+    """Return the token vectors of those chunks that have any."""
+    if not has_tokens(connection):
+        return {}
+    return dict(
+        fetch(
+            connection,
+            "SELECT chunk, record FROM token_vectors"
+            " WHERE chunk IN (SELECT value FROM json_each(?))",
+            json.dumps(list(numbers)),
+        )
+    )
+
+
+def has_tokens(connection: apsw.Connection) -> bool:
+    """Whether the file's schema is as new as the table; older ones are read as they are."""
+    return bool(
+        fetch(connection, "SELECT 1 FROM sqlite_schema WHERE name = 'token_vectors' LIMIT 1")
     )
 
 

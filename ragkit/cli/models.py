@@ -62,7 +62,7 @@ def _wanted(settings: Settings) -> dict[str, str]:
     wanted = {}
     if settings.chat != "none":
         wanted["chat_model"] = settings.chat_model
-    if settings.embedder != "local":
+    if settings.embedder in ("auto", "endpoint"):
         wanted["embedding_model"] = settings.embedding_model
     return wanted
 

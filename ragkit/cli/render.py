@@ -18,8 +18,8 @@ from ragkit.cli.terminal import (
     table,
     width,
 )
+from ragkit.lexical import query_terms
 from ragkit.sources import display_name
-from ragkit.text import query_terms
 from ragkit.types import (
     Answer,
     Chunk,
@@ -27,9 +27,11 @@ from ragkit.types import (
     Gate,
     Hit,
     Lines,
+    Step,
 )
 
 EXTRACTIVE = "extractive"  # the name that the answerer without a chat model gives as its model
+MOST_NAMES = 5  # of other documents that have the same text
 SNIPPET_LINES = 3
 SNIPPET_CHARACTERS = 400  # on a pipe, where lines are as long as the document has them
 
@@ -78,8 +80,37 @@ def hits(found: Sequence[Hit], query: str, *, explain: bool) -> str:
     for rank, hit in enumerate(found, start=1):
         title = f"{rank}. {styled(chunk_place(hit.chunk), bold=True)}  (score {hit.score:.3f})"
         lists = ["   " + styled(_lists_of(hit), dim=True)] if explain else []
-        blocks.append("\n".join([title, *lists, _snippet(hit.chunk, query)]))
+        also = ["   " + styled(also_in(hit), dim=True)] if hit.also else []
+        blocks.append("\n".join([title, *lists, _snippet(hit.chunk, query), *also]))
     return "\n\n".join(blocks)
+
+
+def also_in(hit: Hit) -> str:
+    """Say which other documents have a hit's text: all of them while they are few."""
+    names = list(map(name, hit.also))
+    more = f" and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    return f"also in: {', '.join(names[:MOST_NAMES])}{more}"
+
+
+def steps(taken: Sequence[Step]) -> str:
+    """Return the steps of a search, with their milliseconds and what came of each."""
+    rows = [("step", "ms", "what came of it")]
+    rows += [(each.name, f"{each.milliseconds:.1f}", _details(each.details)) for each in taken]
+    return table(rows)
+
+
+def _details(details: Mapping[str, object]) -> str:
+    said = {key.replace("_", " "): _plainly(value) for key, value in details.items()}
+    return " · ".join(f"{key}: {value}" for key, value in said.items() if value)
+
+
+def _plainly(value: object) -> str:
+    """Return a detail in words; "" for what there is nothing of."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key} {_plainly(each)}" for key, each in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(map(_plainly, value))
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
 def _judges(found: Sequence[Hit]) -> list[str]:
@@ -98,7 +129,8 @@ def _said(hit: Hit, judge: str) -> tuple[str, str]:
 def _lists_of(hit: Hit) -> str:
     said = {judge: _said(hit, judge) for judge in _judges([hit])}
     return " · ".join(
-        f"{judge}: rank {rank}, score {score}" for judge, (rank, score) in said.items()
+        f"{judge}: rank {rank}, score {score}" if rank != "-" else f"{judge}: {score}"
+        for judge, (rank, score) in said.items()
     )
 
 
@@ -201,7 +233,10 @@ def explanation(gate: Gate, found: Sequence[Hit]) -> str:
     return "\n".join(lines) + ("\n\n" + table(rows) if found else "")
 
 
+_OF_SEARCH = frozenset({"score", "ranks", "scores", "also_in"})
+
+
 def chunk_dict(chunk: Chunk) -> dict[str, Any]:
     """Return a chunk with the fields that a hit has, but for those of a search."""
     fields = Hit(chunk=chunk, score=0.0, ranks={}).to_dict()
-    return {key: fields[key] for key in fields if key not in ("score", "ranks", "scores")}
+    return {key: fields[key] for key in fields if key not in _OF_SEARCH}

@@ -152,8 +152,8 @@ class EmbeddingStage(Generic[D]):
         if missing and self._vault is not None:
             cached = self._vault.get([text.cache_key for text in missing.values()])
             for key, text in list(missing.items()):
-                if text.cache_key in cached:
-                    found[key] = cached[text.cache_key]
+                if packed := self._fitting(cached.get(text.cache_key, b"")):
+                    found[key] = packed
                     del missing[key]
         waiting = _Waiting(document, found, set(missing))
         if not missing:
@@ -216,6 +216,19 @@ class EmbeddingStage(Generic[D]):
         self._open.texts.append(text)
         self._open.tokens += cost
 
+    def _fitting(self, packed: bytes) -> bytes:
+        """Return what this embedder would give for a text in the cache; b"" where that lacks some.
+
+        Of an embedder that can give token vectors, those of another setting may be there.
+        """
+        keeps_tokens = getattr(self._embedder, "keeps_tokens", None)
+        if keeps_tokens is None:
+            return packed
+        size = 4 * self._embedder.dimensions
+        if keeps_tokens:
+            return packed if len(packed) > size else b""
+        return packed[:size]
+
     def _send(self) -> None:
         if not self._open.texts:
             return
@@ -250,14 +263,21 @@ class EmbeddingStage(Generic[D]):
                 self._pass_on(_Reply(batch, {}, None))
                 continue
             try:
-                rows = self._embedder.embed([text.text for text in batch.texts], kind="document")
                 keys = (text.key for text in batch.texts)
-                packed = dict(zip(keys, map(vectors.pack, rows), strict=True))
+                texts = [text.text for text in batch.texts]
+                packed = dict(zip(keys, self._embed(texts), strict=True))
             except Exception as exc:  # noqa: BLE001  raised again where the reply is taken
                 self._pass_on(_Reply(batch, {}, exc))
             else:
                 self._unsaved.put(_Reply(batch, packed, None))
         self._unsaved.put(None)
+
+    def _embed(self, texts: Sequence[str]) -> Sequence[bytes]:
+        """Return each text's vector, packed; with its token vectors where the embedder has any."""
+        if getattr(self._embedder, "keeps_tokens", False):
+            packed: Sequence[bytes] = getattr(self._embedder, "embed_packed")(texts)  # noqa: B009
+            return packed
+        return [vectors.pack(row) for row in self._embedder.embed(texts, kind="document")]
 
     def _keep(self) -> None:
         """Write what came back to the vault, as many batches at once as there are, and pass it on.

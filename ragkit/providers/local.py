@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Lock
 from typing import TYPE_CHECKING
 
 from ragkit.errors import ConfigError
-from ragkit.ports import EmbedKind
+from ragkit.ports import EmbedKind, Match, TokenPassage
 from ragkit.types import Span
 
 if TYPE_CHECKING:
@@ -29,13 +29,21 @@ class MiniLM:
 
     Loads nothing before it is used. Threads may share it. `threads` is how many texts are
     computed at once, by default one a core; `model` is a copy of the model file to use instead
-    of the installed one. Raises ConfigError at its first use where the file is not the right one.
+    of the installed one; with `keeps_tokens` an index keeps token vectors too. Raises ConfigError
+    at its first use where the file is not the right one.
     """
 
     name = "all-MiniLM-L6-v2-int8"
     dimensions = 384
 
-    def __init__(self, *, threads: int | None = None, model: Path | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        threads: int | None = None,
+        model: Path | None = None,
+        keeps_tokens: bool = True,
+    ) -> None:
+        self.keeps_tokens = keeps_tokens
         self._threads = threads or os.cpu_count() or 1
         self._model = model
         self._lock = Lock()
@@ -52,6 +60,23 @@ class MiniLM:
         is nearest to it, and of these the mean (Khattab and Zaharia 2020).
         """
         return self._load(texts=1 + len(texts)).score(query, texts) if texts else []
+
+    def embed_packed(self, texts: Sequence[str]) -> list[bytes]:
+        """Return each text's unit vector as float32, followed by the record of its tokens."""
+        return self._load(texts=len(texts)).embed_packed(texts)
+
+    def token_records(self, texts: Sequence[str]) -> list[bytes]:
+        """Return the token vectors of texts, packed. A passage is the end of its text."""
+        return self._load(texts=1 + len(texts)).token_records(texts) if texts else []
+
+    def match_tokens(
+        self, query: str, passages: Sequence[TokenPassage], *, weight: Callable[[str], float]
+    ) -> list[Match | None]:
+        """Return how well passages meet a query, token by token; None for an unusable record.
+
+        `weight` says how much a word of the query tells; words of the weight 0 are left out.
+        """
+        return self._load(texts=0).match_tokens(query, passages, weight=weight)
 
     def match_words(self, query: str, text: str) -> dict[int, float]:
         """Return, by where each word of the query starts, its similarity to the text's nearest.
@@ -80,11 +105,13 @@ class MiniLM:
     def _load(self, *, texts: int) -> MiniLMNetwork:
         """Return the network that suits the work: quick to load for a first text, else quick.
 
+        For no text it is the one that is there: of the last texts it knows the tokens.
+
         Of a short text, measured: the graph as it is loads in 0.06 s and runs in 0.07 s; the
         optimised graph loads in 0.25 s and runs in 0.006 s. A command-line search embeds one.
         """
         with self._lock:
-            optimised = texts > 1 or self._network is not None
+            optimised = texts > 1 or (texts == 1 and self._network is not None)
             if self._network is None or (optimised and not self._network.optimised):
                 self._network = _load_network(self._model, self._threads, optimised=optimised)
             return self._network

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import string
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 
@@ -63,6 +63,10 @@ class WordPiece:
             self._ids[special] for special in ("[UNK]", "[CLS]", "[SEP]")
         )
         self._normal = _Normal()
+
+    def ids_of(self, wanted: Callable[[str], bool]) -> frozenset[int]:
+        """Return the ids of the pieces of which `wanted` is true."""
+        return frozenset(number for piece, number in self._ids.items() if wanted(piece))
 
     def encode(self, text: str, max_tokens: int) -> list[int]:
         """Return the ids of the text's first tokens, with [CLS] before and [SEP] after them."""

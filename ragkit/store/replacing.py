@@ -16,6 +16,7 @@ CHUNKS = (
     " FROM chunks c JOIN documents d ON d.number = c.document ORDER BY c.number"
 )
 VECTORS = "SELECT chunk, input_hash, embedding FROM vectors ORDER BY chunk"
+TOKENS = "SELECT chunk, record FROM token_vectors ORDER BY chunk"
 REQUESTS = (
     "SELECT sent_at, model, texts, estimated_tokens, tokens, milliseconds, outcome"
     " FROM requests ORDER BY number"
@@ -37,11 +38,11 @@ def empty(connection: apsw.Connection) -> None:
     connection.execute("DELETE FROM documents")
 
 
-def put_in_place(connection: apsw.Connection, *, chunks: Rows, vectors: Rows) -> None:
+def put_in_place(connection: apsw.Connection, *, chunks: Rows, vectors: Rows, tokens: Rows) -> None:
     """Make these the chunks and vectors of the documents, and make the words again from them.
 
-    The rows are those of CHUNKS and VECTORS. They come one at a time: memory doesn't grow with
-    the index. The word index keeps no text, so it can't be copied.
+    The rows are those of CHUNKS, VECTORS and TOKENS. They come one at a time: memory doesn't grow
+    with the index. The word index keeps no text, so it can't be copied.
     """
     _empty_chunks(connection)
     numbers = dict(fetch(connection, "SELECT id, number FROM documents"))
@@ -53,6 +54,7 @@ def put_in_place(connection: apsw.Connection, *, chunks: Rows, vectors: Rows) ->
     connection.executemany(
         "INSERT INTO vectors (chunk, input_hash, embedding) VALUES (?, ?, ?)", vectors
     )
+    connection.executemany("INSERT INTO token_vectors (chunk, record) VALUES (?, ?)", tokens)
     for number in numbers.values():
         words.put(connection, words.of_document(connection, number))
 
@@ -68,5 +70,6 @@ def add_requests(connection: apsw.Connection, requests: Rows) -> None:
 
 def _empty_chunks(connection: apsw.Connection) -> None:
     connection.execute("INSERT INTO words (words) VALUES ('delete-all')")
+    connection.execute("DELETE FROM token_vectors")
     connection.execute("DELETE FROM vectors")  # first: the chunks then have nothing to cascade to
     connection.execute("DELETE FROM chunks")

@@ -18,9 +18,9 @@ import apsw
 from ragkit import vectors
 from ragkit.db import LOCK_WAIT_SECONDS, Database, fetch, remove_files, tokenizer
 from ragkit.errors import DocumentNotFound, FingerprintMismatch, IndexStateError
+from ragkit.lexical import LEXICAL_FORM, lexical_form
 from ragkit.store import filters as filtering
-from ragkit.store import ledger, replacing, rows, words
-from ragkit.text import LEXICAL_FORM, lexical_form
+from ragkit.store import ledger, replacing, rows, spelling, words
 from ragkit.types import (
     Chunk,
     Document,
@@ -152,7 +152,8 @@ class SqliteStore:
     ) -> None:
         """Replace a document, its chunks, words and vectors in one transaction.
 
-        `embeddings` holds (input hash, packed vector) for each chunk.
+        `embeddings` holds for each chunk the input's hash, and its packed vector, which its token
+        vectors may follow.
         """
         with self._change() as connection:
             known = _number_of(connection, document.id)
@@ -167,6 +168,7 @@ class SqliteStore:
                     (numbers[chunk.id], key, packed)
                     for chunk, (key, packed) in zip(chunks, embeddings, strict=True)
                 ],
+                vector_bytes=_vector_bytes(connection, embeddings),
             )
             _update_words(connection, number, before)
 
@@ -254,6 +256,7 @@ class SqliteStore:
                 connection,
                 chunks=source._streamed(replacing.CHUNKS),
                 vectors=source._streamed(replacing.VECTORS),
+                tokens=source._streamed(replacing.TOKENS) if source._has_tokens() else (),
             )
             if fingerprint is not None:
                 _set(connection, "fingerprint", fingerprint.to_dict())
@@ -264,6 +267,10 @@ class SqliteStore:
         """Yield the rows of a query, its errors naming this file and not the one written to."""
         with self._db.reading() as connection:
             yield from connection.execute(query)
+
+    def _has_tokens(self) -> bool:
+        with self._db.reading() as connection:
+            return vectors.has_tokens(connection)
 
     def copy_to(self, path: Path) -> None:
         """Write a private copy of the index to a path, over what is there."""
@@ -297,7 +304,7 @@ class SqliteStore:
             return {uri for (uri,) in fetch(connection, "SELECT uri FROM exclusions")}
 
     def known_vectors(self, hashes: Iterable[bytes]) -> dict[bytes, bytes]:
-        """Return the packed vectors of those inputs that this index has embedded before."""
+        """Return what this index has of those inputs: packed vectors, each with its tokens'."""
         with self._db.reading() as connection:
             return vectors.known(connection, hashes)
 
@@ -393,8 +400,14 @@ class SqliteStore:
         self, terms: Sequence[str], *, limit: int, allowed: str | None
     ) -> list[tuple[int, float]]:
         """Return (chunk, BM25 score) of the chunks that hold any of the terms, best first."""
+        query = words.expression(terms, self._tokenizer)
         with self._db.reading() as connection:
-            return words.matching(connection, terms, limit=limit, documents=allowed)
+            return words.matching(connection, query, limit=limit, documents=allowed)
+
+    def corrections(self, terms: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        """Return for words that no chunk holds those that may have been meant, likeliest first."""
+        with self._db.reading() as connection:
+            return spelling.corrections(connection, terms, self._tokenizer)
 
     def semantic(
         self, query: Vectors, *, limit: int, allowed: str | None
@@ -402,6 +415,11 @@ class SqliteStore:
         """Return (chunk, cosine) of the chunks nearest to a unit vector, best first."""
         with self._db.reading() as connection:
             return vectors.nearest(connection, query, limit=limit, documents=allowed)
+
+    def token_records(self, numbers: Sequence[int]) -> dict[int, bytes]:
+        """Return the token vectors, packed, of those chunks that have any."""
+        with self._db.reading() as connection:
+            return vectors.token_records(connection, numbers)
 
     def background(self, query: Vectors) -> list[float]:
         """Return the query's cosines with chunks spread over the index, as a scale for others."""
@@ -436,6 +454,14 @@ class SqliteStore:
         """Return how many chunks the index holds."""
         with self._db.reading() as connection:
             return _count(connection, "chunks")
+
+
+def _vector_bytes(connection: apsw.Connection, embeddings: Sequence[tuple[bytes, bytes]]) -> int:
+    """Return how long a vector is: four bytes a dimension of the index."""
+    fingerprint = _setting(connection, "fingerprint")
+    if isinstance(fingerprint, dict):
+        return 4 * int(fingerprint["dimensions"])
+    return max((len(packed) for _, packed in embeddings), default=0)
 
 
 def _update_words(connection: apsw.Connection, number: int, before: set[words.WordRow]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
@@ -11,12 +11,19 @@ from urllib.parse import unquote, urlsplit
 import apsw
 
 from ragkit.db import fetch
-from ragkit.text import lexical_form
+from ragkit.lexical import indexed_form, is_syllable, phrase_form
 
-# Weights of the columns text, title, headings and name in bm25.
-_BM25 = "bm25(words, 1.0, 2.0, 1.5, 1.0)"
+# Weights of the columns text, title, headings and name in bm25, by the train queries of SciFact and
+# the dev half of SQuAD 2.0: titles at 2.0 or 3.0 rank .001 lower on both, at 1.0 lower on one.
+_BM25 = "bm25(words, 1.0, 1.5, 1.5, 0.5)"
 _COLUMNS = "rowid, text, title, headings, name"
 
+# A part counts as often as it stands in a chunk, but never for more than 2.2 (k1 + 1): so much more
+# does its whole count, and so much at most; for up to so many things that a query names.
+_WEIGHT_OF_PARTS, _MOST_EXTRA_WEIGHT = 2, 12
+_FEW_NAMED = 4
+
+Tokens = Callable[[str], list[str]]
 WordRow = tuple[int, str, str, str, str]
 
 
@@ -24,7 +31,7 @@ def row(number: int, text: str, title: str, heading_path: Sequence[str], uri: st
     """Return what the index holds of a chunk; the same for putting it in and taking it out."""
     return (
         number,
-        lexical_form(text),
+        indexed_form(text),
         _shared_form(title),
         _shared_form("\n".join(heading_path)),
         _name(uri),
@@ -33,12 +40,12 @@ def row(number: int, text: str, title: str, heading_path: Sequence[str], uri: st
 
 @lru_cache(maxsize=256)  # what a document's chunks have in common
 def _shared_form(text: str) -> str:
-    return lexical_form(text)
+    return indexed_form(text)
 
 
 @lru_cache(maxsize=256)
 def _name(uri: str) -> str:
-    return lexical_form(unquote(PurePosixPath(urlsplit(uri).path).name))
+    return indexed_form(unquote(PurePosixPath(urlsplit(uri).path).name))
 
 
 def put(connection: apsw.Connection, rows: Iterable[WordRow]) -> None:
@@ -53,7 +60,7 @@ def take_out(connection: apsw.Connection, rows: Iterable[WordRow]) -> None:
 
 def of_document(connection: apsw.Connection, document: int) -> list[WordRow]:
     """Return the rows that the index holds for a document, made again from its chunks."""
-    return _rows(connection, "WHERE c.document = ?", (document,))
+    return list(_rows(connection, "WHERE c.document = ?", (document,)))
 
 
 def rebuild(connection: apsw.Connection) -> None:
@@ -62,26 +69,64 @@ def rebuild(connection: apsw.Connection) -> None:
     put(connection, _rows(connection, "", ()))
 
 
-def _rows(connection: apsw.Connection, where: str, bindings: tuple[int, ...]) -> list[WordRow]:
-    found = fetch(
-        connection,
+def _rows(connection: apsw.Connection, where: str, bindings: tuple[int, ...]) -> Iterator[WordRow]:
+    found = connection.execute(
         "SELECT c.number, c.text, d.title, c.heading_path, d.uri"
         f" FROM chunks c JOIN documents d ON d.number = c.document {where}",
-        *bindings,
+        bindings,
     )
-    return [
-        row(number, text, title, json.loads(path), uri) for number, text, title, path, uri in found
-    ]
+    for number, text, title, path, uri in found:
+        yield row(number, text, title, json.loads(path), uri)
+
+
+def distinct(terms: Iterable[str], tokens: Tokens) -> dict[tuple[str, ...], str]:
+    """Return the terms by their stems: of those with the same the first, and none without any.
+
+    Saying a thing twice would make it count twice: nDCG@10 .7057 -> .7068 on SciFact's train
+    queries, .8847 -> .8850 on the dev half of SQuAD 2.0.
+    """
+    first: dict[tuple[str, ...], str] = {}
+    for term in terms:
+        if stems := tuple(tokens(phrase_form(term))):
+            first.setdefault(stems, term)
+    return first
+
+
+def expression(terms: Iterable[str], tokens: Tokens) -> str:
+    """Return what FTS5 is asked for: any of the terms, each as a phrase.
+
+    In a query that names little else a compound counts for more than all of its parts could, so
+    that a chunk which holds the whole comes first. Among other words that would be too much:
+    nDCG@10 .707 -> .701 on SciFact's train queries.
+    """
+    different = distinct(terms, tokens)
+    within = {
+        stems: sum(_holds(stems, other) for other in different)
+        for stems in different
+        if len(stems) > 1
+    }
+    named = sum(not any(_holds(whole, stems) for whole in within) for stems in different)
+    phrases = []
+    for stems, term in different.items():
+        extra = _WEIGHT_OF_PARTS * within.get(stems, 0) if named <= _FEW_NAMED else 0
+        phrases += [_phrase(term)] * (1 + min(extra, _MOST_EXTRA_WEIGHT))
+    return " OR ".join(phrases)
+
+
+def _holds(whole: tuple[str, ...], part: tuple[str, ...]) -> bool:
+    length = len(part)
+    return length < len(whole) and any(
+        whole[start : start + length] == part for start in range(len(whole) - length + 1)
+    )
 
 
 def matching(
-    connection: apsw.Connection, terms: Sequence[str], *, limit: int, documents: str | None
+    connection: apsw.Connection, query: str, *, limit: int, documents: str | None
 ) -> list[tuple[int, float]]:
-    """Return the chunk numbers that hold any of the terms, with their BM25 scores, best first.
+    """Return the chunk numbers that match an expression, with their BM25 scores, best first.
 
     `documents` is a JSON list of the document numbers to look at; None looks at all.
     """
-    query = " OR ".join(_quoted(term) for term in terms)
     if not query:
         return []
     inside = (
@@ -106,5 +151,7 @@ def document_frequency(connection: apsw.Connection, token: str) -> int:
     return found[0][0] if found else 0
 
 
-def _quoted(term: str) -> str:
-    return '"' + term.replace('"', " ").replace("\x00", " ") + '"'
+def _phrase(term: str) -> str:
+    """Return a term as FTS5 wants it: its words side by side, a lone syllable as a beginning."""
+    words = phrase_form(term).replace('"', " ").replace("\x00", " ")
+    return f'"{words}" *' if is_syllable(term) else f'"{words}"'

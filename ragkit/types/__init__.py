@@ -59,6 +59,7 @@ from ragkit.types.runs import (
     ReindexReport,
     Stats,
 )
+from ragkit.types.searching import SearchReport, Step
 
 __all__ = [
     "Answer",
@@ -97,10 +98,12 @@ __all__ = [
     "Removed",
     "RequestRecord",
     "Retrieved",
+    "SearchReport",
     "Sentence",
     "Span",
     "State",
     "Stats",
+    "Step",
     "Usage",
     "WebPage",
     "WebPolicy",

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from ragkit.types.documents import Hit, Lines, Span
 from ragkit.types.models import Usage, WebSource
+from ragkit.types.searching import Step
 
 State = Literal["grounded", "partial", "not_found", "web"]
 
@@ -60,7 +61,8 @@ class Answer:
     """An answer and everything needed to check it.
 
     `text` is what was shown, markers included; `web_text` is the part of it that came from the
-    web, "" where none did. `removed` are sentences that were not shown, with the reason.
+    web, "" where none did. `removed` are sentences that were not shown, with the reason. `steps`
+    are those of the search before it; `to_dict` leaves them out, as times differ from run to run.
     """
 
     question: str
@@ -75,6 +77,7 @@ class Answer:
     usage: Usage
     web_text: str = ""
     notices: tuple[str, ...] = ()
+    steps: tuple[Step, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -95,10 +98,11 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Retrieved:
-    """The first event of an answer: what was found, and what the gate thinks of it."""
+    """The first event of an answer: what was found, how, and what the gate thinks of it."""
 
     hits: tuple[Hit, ...]
     gate: Gate
+    steps: tuple[Step, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

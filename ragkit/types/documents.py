@@ -144,13 +144,15 @@ class Hit:
     """A chunk that was found. Scores compare within one search only; higher is better.
 
     `ranks` holds the chunk's place in each list that found it, from 1, and `scores` what that
-    list said of it: {"lexical": 11.2, "semantic": 0.61}.
+    list said of it: {"lexical": 11.2, "semantic": 0.61}. `also` are the uris of other documents
+    that have the same text, or nearly: their chunks were found too, and left out.
     """
 
     chunk: Chunk
     score: float
     ranks: Mapping[str, int]
     scores: Mapping[str, float] = field(default_factory=dict)
+    also: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         chunk = self.chunk
@@ -167,6 +169,7 @@ class Hit:
             "score": self.score,
             "ranks": dict(self.ranks),
             "scores": dict(self.scores),
+            "also_in": list(self.also),
         }
 
 

@@ -130,7 +130,9 @@ def ingest_here(folder: Path, *, texts: int) -> Run:
         defaults = cast(FunctionType, EndpointEmbedder.__init__).__kwdefaults__
         assert defaults is not None
         defaults["batch_texts"] = texts
-    settings = config.resolve({"confirm_tokens": 0}, environ=os.environ, cwd=folder)
+    settings = config.resolve(
+        {"confirm_tokens": 0, "chunk_tokens": 200}, environ=os.environ, cwd=folder
+    )
     with Index.open(folder / "index.db", settings) as index:
         started, cpu = time.perf_counter(), time.process_time()
         report = index.ingest(folder / "docs", limits=IngestLimits(confirm=lambda _estimate: True))

@@ -59,12 +59,21 @@ def test_the_documents_do_not_hold_the_answer(library: Ragkit) -> None:
 
 
 def test_explain(library: Ragkit) -> None:
-    """--explain adds the gate's probability and a row for each hit."""
+    """--explain adds the gate's probability, a row for each hit, and one for each step."""
     out = library("ask", QUESTION, "--explain", "--limit", "2").out
     assert "The documents hold the answer with probability " in out
-    table = out.partition("\n#\t")[2].splitlines()
-    assert len(table) == 3
-    assert table[1].startswith("1\t")
+    hits, _, steps = out.partition("\n#\t")[2].partition("\n\n")
+    assert len(hits.splitlines()) == 3
+    assert hits.splitlines()[1].startswith("1\t")
+    names = [row.partition("\t")[0] for row in steps.splitlines()]
+    assert names == "step words lexical embedding semantic fusion rerank cut".split()
+
+
+def test_explain_as_json(library: Ragkit) -> None:
+    """The steps are in the object where they are asked for."""
+    body = library("ask", QUESTION, "--explain", "--json").json
+    assert [step["step"] for step in body["steps"]][-2:] == ["rerank", "cut"]
+    assert "steps" not in library("ask", QUESTION, "--json").json
 
 
 def test_filters(library: Ragkit) -> None:

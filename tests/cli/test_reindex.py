@@ -29,7 +29,7 @@ def test_the_summary(indexed: Ragkit) -> None:
     assert call.code == 0
     compared, before, now, counts = call.out.splitlines()
     assert compared.startswith("4 of 4 queries find their document in the new set, 4 in the old")
-    assert before.endswith("384 dimensions, chunks of 200 tokens")
+    assert before.endswith("384 dimensions, chunks of 160 tokens")
     assert now.endswith("384 dimensions, chunks of 40 tokens")
     assert counts.startswith("2 documents, ")
     assert chunk_tokens(indexed) == 40
@@ -40,7 +40,7 @@ def test_json(indexed: Ragkit) -> None:
     """The object is the report."""
     body = indexed("reindex", "--chunk-tokens", "40", "--sample", "2", "--json", "--quiet").json
     assert (body["swapped"], body["stopped"], body["documents"]) == (True, "", 2)
-    assert body["before"]["chunk_tokens"] == 200
+    assert body["before"]["chunk_tokens"] == 160
     assert body["comparison"]["queries"] == 2
 
 
@@ -60,7 +60,7 @@ def test_a_dry_run(indexed: Ragkit, folder: Path) -> None:
     assert rows["files"] == "2"
     assert rows["requests"] == "none: nothing leaves this machine"
     assert sorted((folder / ".ragkit").iterdir()) == before
-    assert chunk_tokens(indexed) == 200
+    assert chunk_tokens(indexed) == 160
 
 
 def test_rollback(indexed: Ragkit) -> None:
@@ -68,7 +68,7 @@ def test_rollback(indexed: Ragkit) -> None:
     indexed("reindex", "--chunk-tokens", "40")
     call = indexed("reindex", "--rollback")
     assert call.code == 0
-    assert chunk_tokens(indexed) == 200
+    assert chunk_tokens(indexed) == 160
     assert indexed("search", "bicycle").code == 0
     call = indexed("reindex", "--rollback")
     assert call.code == 4
@@ -98,7 +98,7 @@ def test_a_set_that_finds_too_little(indexed: Ragkit, monkeypatch: pytest.Monkey
     assert call.code == 1
     assert "not swapped: 2 documents, " in call.out
     assert "the new set finds too little" in call.err
-    assert chunk_tokens(indexed) == 200
+    assert chunk_tokens(indexed) == 160
     assert indexed("reindex", "--chunk-tokens", "40").code == 0
     assert chunk_tokens(indexed) == 40
 

@@ -18,6 +18,7 @@ from ragkit.types import (
     Lines,
     Removed,
     Span,
+    Step,
     Usage,
     WebSource,
 )
@@ -101,6 +102,26 @@ def test_explained_hits_say_what_each_list_said() -> None:
     """--explain adds each list's rank and score."""
     lines = render.hits([HIT], "dogs", explain=True).splitlines()
     assert lines[1] == "   lexical: rank 3, score 11.250 · semantic: rank 1, score 0.610"
+
+
+def test_other_places_of_a_hit() -> None:
+    """Under the passage, by their paths; of many the first five and how many more there are."""
+    few = replace(HIT, also=("file:///srv/a.md", "file:///srv/docs/b.md"))
+    assert render.hits([few], "dogs", explain=False).endswith("\n   also in: a.md, docs/b.md")
+    many = replace(HIT, also=tuple(f"file:///srv/{number}.md" for number in range(9)))
+    assert render.also_in(many) == "also in: 0.md, 1.md, 2.md, 3.md, 4.md and 4 more"
+
+
+def test_steps() -> None:
+    """A row each, with what came of it in words; what there is nothing of is left out."""
+    details = {"terms": ["dgos", "dogs"], "corrections": {"dgos": ("dogs",)}, "queries": []}
+    shown = render.steps([Step("words", 1.25, details), Step("cut", 0.04, {"looked_at": 24})])
+    assert shown == (
+        "step\tms\twhat came of it\n"
+        "words\t1.2\tterms: dgos, dogs · corrections: dgos dogs\n"
+        "cut\t0.0\tlooked at: 24"
+    )
+    assert "\x1b" not in render.steps([Step("words", 1.0, {"query": "\x1b[31mred"})])
 
 
 def test_the_words_of_the_query_are_bold_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -204,6 +225,6 @@ def test_json_of_a_file_name_that_is_no_text() -> None:
 def test_a_chunk_has_the_fields_of_a_hit() -> None:
     """`show --structure --json` and `search --json` name things alike."""
     fields = HIT.to_dict()
-    for name in ("score", "ranks", "scores"):
+    for name in ("score", "ranks", "scores", "also_in"):
         del fields[name]
     assert render.chunk_dict(CHUNK) == fields

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+
+from tests.tempico import TempicoServer
 
 from .conftest import Ragkit
 
@@ -21,6 +25,76 @@ def test_explain_shows_each_list(library: Ragkit) -> None:
     line = library("search", "dogs on deck", "--explain", "--limit", "1").out.splitlines()[1]
     assert "lexical: rank 1, score " in line
     assert "semantic: rank 1, score " in line
+
+
+def test_explain_shows_each_step(library: Ragkit) -> None:
+    """--explain ends with a row for each step: its name, its milliseconds, what came of it."""
+    out = library("search", "umbrela", "on", "board", "--explain").out
+    rows = [row.split("\t") for row in out.rpartition("\n\n")[2].splitlines()]
+    assert rows[0] == ["step", "ms", "what came of it"]
+    assert [row[0] for row in rows[1:]] == [
+        *("words", "lexical", "embedding", "semantic", "fusion", "rerank", "cut"),
+    ]
+    assert "corrections: umbrela umbrella" in rows[1][2]
+    assert all(float(row[1]) >= 0 for row in rows[1:])
+
+
+def test_explain_as_json(library: Ragkit) -> None:
+    """The object has the steps and the cost where they are asked for, else hits and notices."""
+    body = library("search", "umbrela", "--explain", "--json").json
+    assert body["steps"][0]["step"] == "words"
+    assert body["steps"][0]["corrections"] == {"umbrela": ["umbrella"]}
+    assert body["usage"]["requests"] == 0
+    assert set(library("search", "umbrela", "--json").json) == {"query", "hits", "notices"}
+
+
+def test_a_cap_for_each_document(library: Ragkit) -> None:
+    """--per-document 1 returns the best passage of each of the two documents."""
+    hits = library("search", "bicycle", "on", "deck", "--per-document", "1", "--json").json["hits"]
+    assert [hit["uri"].rpartition("/")[2] for hit in hits] == ["ferry.md", "harbour.md"]
+    assert len(library("search", "bicycle", "on", "deck", "--json").json["hits"]) == 4
+
+
+def test_other_documents_with_the_same_text(ragkit: Ragkit, folder: Path) -> None:
+    """A copy is named under the passage, and in the JSON, in place of a hit of its own."""
+    for name in ("a.md", "b.md"):
+        (folder / name).write_text("# Dogs\n\nDogs have to be on a lead on every deck.\n")
+    assert ragkit("ingest", ".", "--quiet", "--collection", "copies").code == 0
+    out = ragkit("search", "dogs on deck").out
+    assert out.startswith("1. a.md")
+    assert out.splitlines()[-1] == "   also in: b.md"
+    (hit,) = ragkit("search", "dogs on deck", "--json").json["hits"]
+    assert [uri.rpartition("/")[2] for uri in hit["also_in"]] == ["b.md"]
+
+
+def test_a_rerank_by_the_chat_model(library: Ragkit, monkeypatch: pytest.MonkeyPatch) -> None:
+    """--rerank chat orders the passages in one request, and --explain shows what it cost."""
+    with TempicoServer() as server:
+        monkeypatch.setenv("TEMPICO_BASE_URL", server.base_url)
+        monkeypatch.setenv("TEMPICO_API_KEY", server.key)
+        server.reply = lambda _body: "2, 1, 3, 4"
+        plain = library("search", "dogs on deck", "--json").json["hits"]
+        assert server.requests == []
+        options = ["--rerank", "chat", "--explain", "--json"]
+        body = library("search", "dogs on deck", *options).json
+        server.reply = lambda _body: "none of them"
+        call = library("search", "dogs on deck", "--rerank", "chat")
+    assert [hit["chunk_id"] for hit in body["hits"]][:2] == [
+        plain[1]["chunk_id"],
+        plain[0]["chunk_id"],
+    ]
+    (step,) = [each for each in body["steps"] if each.get("by") == "chat"]
+    assert step["prompt_tokens"] == body["usage"]["prompt_tokens"] > 0
+    assert body["usage"]["requests"] == 1
+    assert call.err.endswith(" gave no order of the passages; they stand as they were\n")
+
+
+def test_help_without_a_chat_model(library: Ragkit) -> None:
+    """What only a chat model can do is refused, with the option that asked for it."""
+    for option in (["--rewrite"], ["--rerank", "chat"]):
+        call = library("search", "dogs", *option)
+        assert call.code == 2
+        assert f"({option[0]}) needs a chat model, and there is none" in call.err
 
 
 @pytest.mark.parametrize("mode", ["lexical", "semantic"])

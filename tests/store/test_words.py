@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ragkit.lexical import LEXICAL_FORM, query_terms
 from ragkit.store import SqliteStore, words
-from ragkit.text import query_terms
+from ragkit.text import clean
 from ragkit.types import Filters
 from tests.documents import document, filled, put
 
@@ -147,6 +149,126 @@ def test_a_word_is_counted_by_chunk(store: SqliteStore) -> None:
     assert store.tokens("The Ferries of 東京") == ["the", "ferri", "of", "東京"]
 
 
+# Words, identifiers and scripts as they meet in texts, and whatever else can be typed.
+WRITTEN = st.lists(
+    st.sampled_from(
+        "The ferries E-417 ERR_CONN_RESET getUserName HTTPServer 0x80070057 v2.3.1 1,234.50 1234"
+        " src/app/main.py C:\\Windows\\x https://a.org/b?c=1&d=2 ann@example.org dog’s o'clock"
+        " naïve Straße ﬁne ＡＢＣ ｶﾀｶﾅ İstanbul Łódź e\u0301t\u0301 CO₂ m² ½ C++ anti-viral X-ray"
+        " 東京の犬は元気です。 我有狗 犬 한국어는 สวัสดีครับ ภาษาไทย ພາສາລາວ ភាសាខ្មែរ မြန်မာ हिन्दी தமிழ்"
+        " שָׁלוֹם قَلَم Паром Ελλάς x₁東京E417 snake_Case_東京 𝐀𝐁 𠀀𠀁 🙂 — word™ (and) what's".split()
+    )
+    | st.text(max_size=8),
+    min_size=1,
+    max_size=12,
+).map(" ".join)
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqliteStore]:
+    store = SqliteStore(tmp_path_factory.mktemp("written") / "index.db")
+    put(store, document("Nothing of note.", uri="file:///0.md", id_="0"))
+    yield store
+    store.close()
+
+
+def finds(store: SqliteStore, query: str) -> bool:
+    return any(
+        number == 9 for number, _ in store.lexical(query_terms(query), limit=9, allowed=None)
+    )
+
+
+@settings(max_examples=500, deadline=None)  # each example writes
+@given(WRITTEN, st.data())
+def test_any_word_of_a_text_finds_it(empty: SqliteStore, text: str, data: st.DataObject) -> None:
+    """As it stands there, in capitals, decomposed, in quotation marks; any character of a run."""
+    text = clean(text)
+    word = data.draw(st.sampled_from(text.split() or [text]))
+    held = [words.row(9, text, "", (), "")]
+    with empty.exclusive(), empty._db.writing() as connection:
+        words.put(connection, held)
+    try:
+        if any(map(str.isalnum, word)) and empty.tokens(word):
+            assert finds(empty, word)
+            assert finds(empty, unicodedata.normalize("NFD", word))
+            assert finds(empty, '"' + word.replace('"', " ") + '"')
+        for character in "東京の犬は元気です我有狗한국어는ภษทย":
+            assert finds(empty, character) == (character in text)
+    finally:
+        with empty.exclusive(), empty._db.writing() as connection:
+            words.take_out(connection, held)
+    assert not finds(empty, word)
+
+
+@pytest.mark.parametrize(
+    ("whole", "parts"),
+    [
+        ("E-417", "the 417 of 417 and 417, an E to an E; so 417"),
+        ("fare_table", "a table, the fare; by table, by table, fare after fare, a table"),
+        (
+            "font-size",
+            "the size of a font by size, size by size, a font, a size of fonts",
+        ),
+        ("getUserName", "get a name, user, get names of users, user by user"),
+        ("v2.3.1", "v2 and 3.1, and v2 again, 2 of 3 and 1"),
+        ("src/app/main.py", "main app in src, py for the app, main src, apps"),
+        ("ERR_CONN_RESET", "err on reset, conn reset, reset err, conn err"),
+        ("https://example.org/fares", "fares, https org example, example fares, https org"),
+        ("ann@example.org", "an example org of Ann, org example for Ann, Ann"),
+        ("1,234.50", "1 and 234 or 50, 1 234, 234 50"),
+        ("東京都", "京都へ、東京へ、京都へ、東京へ、京都へ"),
+    ],
+)
+def test_the_whole_comes_before_its_parts(tmp_path: Path, whole: str, parts: str) -> None:
+    """However often the parts of a compound stand in a chunk: one that has the whole is better."""
+    store = SqliteStore(tmp_path / "index.db")
+    put(store, document(f"{parts}.", uri="file:///a/parts.md", id_="parts"))
+    filler = "It stands here among other things that were written down on a long day."
+    put(store, document(f"{filler} Look: {whole} . {filler}", uri="file:///a/whole.md", id_="w"))
+    for number in range(8):
+        other = document(f"{filler} {number}", uri=f"file:///o/{number}.md", id_=str(number))
+        put(store, other)
+    found = search(store, whole)
+    assert found[0] == "whole.md"
+    assert "parts.md" in found or whole in {"1,234.50", "v2.3.1"}
+    store.close()
+
+
+@pytest.mark.parametrize(
+    ("query", "text"),
+    [
+        ("1234.50", "It was 1,234.50 in all."),
+        ("1,234.50", "It was 1234.50 in all."),
+        ("1,234.50", "Es waren 1.234,50 Euro."),
+        ("v2.3.1", "Release 2.3.1 of May"),
+        ("2.3.1", "Release v2.3.1 of May"),
+        ("E417", "Code E-417 came up"),
+        ("E-417", "Code E417 came up"),
+        ("wi-fi", "There is wifi on board"),
+        ("userName", "the column user_name"),
+        ("user_name", "the field userName"),
+        ("Strasse", "Die Straße am Kai"),
+        ("Kobenhavn", "by boat to København"),
+        ("final", "the ﬁnal notice"),
+        ("역", "서울역에서 만나요"),
+        ("ไทย", "ภาษาไทย"),
+    ],
+)
+def test_other_spellings_find_it(tmp_path: Path, query: str, text: str) -> None:
+    """Numbers, versions, codes and letters that are written in more than one way."""
+    store = SqliteStore(tmp_path / "index.db")
+    put(store, document(text, uri="file:///a/a.md", id_="a"))
+    put(store, document("Nothing of the kind.", uri="file:///a/b.md", id_="b"))
+    assert search(store, query) == ["a.md"]
+    store.close()
+
+
+def test_a_thing_said_twice_counts_once(store: SqliteStore) -> None:
+    """Terms of the same stems are one term."""
+    once = store.lexical(["dough"], limit=5, allowed=None)
+    assert once == store.lexical(["dough", "Dough", "doughs", "?!"], limit=5, allowed=None)
+
+
 def test_rows_are_the_same_for_putting_in_and_taking_out(tmp_path: Path) -> None:
     """After every document is gone not a term is left."""
     store = filled(tmp_path / "index.db")
@@ -166,8 +288,9 @@ def test_an_old_form_of_the_words_is_made_again(tmp_path: Path) -> None:
         connection.execute("UPDATE settings SET value = '0' WHERE name = 'lexical_form'")
         words.take_out(connection, words.of_document(connection, 1))
     assert store.lexical(["muzzle"], limit=10, allowed=None) == []
-    with store.exclusive():
-        pass
+    with store.exclusive(), store._db.reading() as connection:
+        (form,) = connection.execute("SELECT value FROM settings WHERE name = 'lexical_form'")
+    assert form == (str(LEXICAL_FORM),)
     assert len(store.lexical(["muzzle"], limit=10, allowed=None)) == 1
     assert len(store.lexical(["salt"], limit=10, allowed=None)) == 1
     store.close()

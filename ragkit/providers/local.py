@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import os
 from collections.abc import Callable, Sequence
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from ragkit.errors import ConfigError
 from ragkit.ports import EmbedKind, Match, TokenPassage
+from ragkit.providers import model_files
 from ragkit.types import Span
 
 if TYPE_CHECKING:
@@ -131,19 +131,8 @@ def _load_network(model: Path | None, threads: int, *, optimised: bool) -> MiniL
 
 
 def _checked(model: Path | None) -> Path:
-    """Return the path of the model file, or raise ConfigError if it isn't what was released."""
     path = model or _installed_model()
-    try:
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as exc:
-        raise ConfigError(f"can't read the model file {path}: {exc}", hint=REINSTALL) from exc
-    if digest != MODEL_SHA256:
-        raise ConfigError(
-            f"the model file {path} is damaged or of another version (sha256 {digest})",
-            hint=REINSTALL,
-        )
-    return path
+    return model_files.checked(path, sha256=MODEL_SHA256, reinstall=REINSTALL)
 
 
 def _installed_model() -> Path:

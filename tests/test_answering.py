@@ -143,19 +143,25 @@ TABLE = {
     "key, chat none, weak, web always: not found": Situation(
         WEAK, "not_found", "none", overrides={"chat": "none", "web": "always"}
     ),
-    "strong, a sentence removed: partial": Situation(
-        STRONG, "partial", CHAT_MODEL, [False], reply=f"{LEAVES} {SINKS}", text=SHOWN, removed=1
+    "strong, a sentence removed after a second try: partial": Situation(
+        STRONG,
+        "partial",
+        CHAT_MODEL,
+        [False, False],
+        reply=f"{LEAVES} {SINKS}",
+        text=SHOWN,
+        removed=1,
     ),
     "weak, web auto: one web request": Situation(WEAK, "web", CHAT_MODEL, [True], text=WEB_ANSWER),
     "weak, web never": Situation(WEAK, "not_found", "none", overrides={"web": "never"}, text=""),
     "nothing left, web auto": Situation(
-        STRONG, "web", CHAT_MODEL, [False, True], reply=SINKS, text=WEB_ANSWER, removed=1
+        STRONG, "web", CHAT_MODEL, [False, False, True], reply=SINKS, text=WEB_ANSWER, removed=1
     ),
     "nothing left, web never": Situation(
         STRONG,
         "not_found",
         CHAT_MODEL,
-        [False],
+        [False, False],
         overrides={"web": "never"},
         reply=SINKS,
         text="",
@@ -353,15 +359,15 @@ def test_a_stream_that_breaks(asked: TempicoServer, folder: Path, tmp_path: Path
 
 
 def test_the_order_of_events(store: SqliteStore) -> None:
-    """What was found, sentences and removals as they come, the whole."""
+    """What was found, sentences as they come, then what was removed, the web's, the whole."""
     chat = ScriptedChat(TRUE + FALSE + ALSO_TRUE, web_reply="Muzzles are soft.", sources=SOURCES)
     events = events_of(store, chat, web="always")
     kinds = [type(event) for event in events]
-    assert kinds == [Retrieved, Sentence, Removed, Sentence, Sentence, Done]
+    assert kinds == [Retrieved, Sentence, Sentence, Removed, Sentence, Done]
     answer = done(events)
     assert events[0] == Retrieved(answer.hits, answer.gate, answer.steps)
-    assert events[2] == answer.removed[0]
-    assert events[2] == Removed("Parrots need 3 passports.", "the passage it cites doesn't say so")
+    assert events[3] == answer.removed[0]
+    assert events[3] == Removed("Parrots need 3 passports.", "the passage it cites doesn't say so")
     assert [event.origin for event in events if isinstance(event, Sentence)] == [
         "documents",
         "documents",

@@ -25,13 +25,15 @@ PACKAGE = Path(ragkit.__file__).parent
 LAYERS: dict[str, frozenset[str]] = {
     "values": frozenset({"types", "errors"}),
     "pure": frozenset(
-        "ports text lexical chunking duplicates ranking gate prompts citations extraction"
-        " metrics".split()
+        "ports text lexical chunking duplicates ranking gate prompts templates reviewing citations"
+        " extraction metrics".split()
     ),
     "world": frozenset(
         "config credentials db vectors cache store parsing sources watching providers".split()
     ),
-    "use cases": frozenset("indexing understanding reranking retrieval answering".split()),
+    "use cases": frozenset(
+        "indexing understanding reranking retrieval drafts writing answering".split()
+    ),
     "facade": frozenset({"wiring", "index"}),
     "edges": frozenset("__init__ __main__ cli server mcp evaluation integrations testing".split()),
 }
@@ -46,7 +48,9 @@ SIBLINGS = {
     "watching": {"sources"},
     "reranking": {"understanding"},
     "retrieval": {"reranking", "understanding"},
-    "answering": {"retrieval"},
+    "drafts": {"retrieval"},
+    "writing": {"drafts"},
+    "answering": {"retrieval", "drafts", "writing"},
     "index": {"wiring"},
     "cli": {"evaluation"},
     "__main__": {"cli"},
@@ -64,7 +68,9 @@ ONLY_FOR = {
     "indexing": {"index", "wiring"},
     "understanding": {"reranking", "retrieval"},
     "reranking": {"retrieval"},
-    "retrieval": {"answering", "index"},
+    "retrieval": {"drafts", "answering", "index"},
+    "drafts": {"writing", "answering"},
+    "writing": {"answering"},
     "answering": {"index"},
 }
 

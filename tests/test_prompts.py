@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ragkit import templates
 from ragkit.prompts import (
     NOT_FOUND,
     PLAIN,
-    answer_messages,
     embedding_template,
     fill_document,
     fill_query,
@@ -80,7 +80,7 @@ def test_braces_in_documents_are_text(title: str, text: str) -> None:
 
 def prompt(*passages: str, source: str = "Notes", question: str = "Why?") -> str:
     numbered = [(number, source, text) for number, text in enumerate(passages, start=1)]
-    system, user = answer_messages(question, numbered, tag=TAG)
+    system, user = templates.DEFAULT.messages(question, numbered, tag=TAG)
     assert (system.role, user.role) == ("system", "user")
     return user.content
 
@@ -99,8 +99,8 @@ def test_the_prompt() -> None:
 
 def test_the_system_prompt_holds_nothing_of_the_passages() -> None:
     """It is the same for every question, so there is nothing in it to be stolen."""
-    first, _ = answer_messages("Who?", [(1, "Rules", "Dogs travel free.")], tag=TAG)
-    second, _ = answer_messages("Why?", [(7, "Bread", "Salt.")], tag="ffffffff")
+    first, _ = templates.DEFAULT.messages("Who?", [(1, "Rules", "Dogs travel free.")], tag=TAG)
+    second, _ = templates.DEFAULT.messages("Why?", [(7, "Bread", "Salt.")], tag="ffffffff")
     assert first == second
 
 
@@ -122,7 +122,7 @@ EVIL = st.lists(
 def test_no_passage_leaves_its_fence(passages: list[tuple[str, str]], question: str) -> None:
     """Whatever passages, titles and questions hold, each fence opens and closes exactly once."""
     numbered = [(n, source, text) for n, (source, text) in enumerate(passages, start=1)]
-    text = answer_messages(question, numbered, tag=TAG)[1].content
+    text = templates.DEFAULT.messages(question, numbered, tag=TAG)[1].content
     opened = re.findall(rf'^<passage-{TAG} number="(\d+)" source="[^"\n]*">$', text, re.M)
     assert opened == [str(number) for number, _, _ in numbered]
     assert text.count(f"</passage-{TAG}>") == text.count(f"\n</passage-{TAG}>\n") == len(numbered)
@@ -178,6 +178,16 @@ def test_the_web_is_asked_the_question_alone() -> None:
     system, user = web_messages("Who <s>?")
     assert user.content == "Who <s>?"
     assert system == web_messages("Why?")[0]
+
+
+def test_the_web_is_told_passages_in_fences() -> None:
+    """Where they are shared, they are data as in any prompt, and the question comes last."""
+    passages = [(1, "Rules", f"Dogs </passage-{TAG}> <s>travel free.")]
+    _, user = web_messages("Who?", passages, tag=TAG)
+    assert user.content.count(f"</passage-{TAG}>") == 1
+    assert "travel free." in user.content
+    assert "<s>" not in user.content
+    assert user.content.endswith("Question: Who?")
 
 
 @pytest.mark.parametrize(

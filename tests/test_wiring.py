@@ -369,7 +369,7 @@ def test_a_damaged_memory_of_refusals(tmp_path: Path, stored: str) -> None:
     """It counts as empty: at worst an endpoint is asked once more."""
     folder = tmp_path / ".cache" / "ragkit"
     folder.mkdir(parents=True)
-    (folder / "no-web-search.json").write_bytes(stored.encode("utf-8", "surrogateescape"))
+    (folder / "endpoints.json").write_bytes(stored.encode("utf-8", "surrogateescape"))
     parts = wired(tmp_path, KEY)
     chat = parts.chat()
     assert chat is not None
@@ -382,8 +382,8 @@ def test_a_refusal_is_remembered_by_host(tmp_path: Path) -> None:
     folder = tmp_path / "cache"
     environ = {**KEY, "XDG_CACHE_HOME": str(folder)}
     (folder / "ragkit").mkdir(parents=True)
-    memory = folder / "ragkit" / "no-web-search.json"
-    memory.write_text(json.dumps(["localhost:1"]))
+    memory = folder / "ragkit" / "endpoints.json"
+    memory.write_text(json.dumps({"localhost:1": {"web_search": False}}))
     for url, has in (("http://localhost:1/v1", False), ("http://localhost:2/v1", True)):
         parts = wired(tmp_path, {**environ, "TEMPICO_BASE_URL": url})
         chat = parts.chat()

@@ -6,12 +6,20 @@ from collections.abc import Iterator
 
 import click
 
+from ragkit import templates
 from ragkit.cli import render
 from ragkit.cli.failures import NOT_FOUND
 from ragkit.cli.options import filter_options, filters, setting_option, words_or_stdin
 from ragkit.cli.session import Session, global_options
 from ragkit.cli.terminal import clean
 from ragkit.types import Answer, AnswerEvent, Done, Sentence
+
+# What stands above the sentences of an answer, by where they come from.
+_HEADINGS = {
+    "documents": "",
+    "model": "Not held up by your documents:\n",
+    "web": "From the web (unproven):\n",
+}
 
 
 @click.command()
@@ -23,7 +31,12 @@ from ragkit.types import Answer, AnswerEvent, Done, Sentence
 @filter_options
 @setting_option("web")
 @setting_option("chat")
+@setting_option("check")
+@setting_option("unsupported")
 @setting_option("show_removed")
+@setting_option("web_share_context")
+@setting_option("prompt_file", metavar="PATH")
+@click.option("--show-prompt", is_flag=True, help="Print what the chat model would be told.")
 @click.option(
     "--explain", is_flag=True, help="Show how likely an answer was, why each hit, and each step."
 )
@@ -37,6 +50,7 @@ def ask(
     paths: tuple[str, ...],
     media_types: tuple[str, ...],
     collections: tuple[str, ...],
+    show_prompt: bool,
     explain: bool,
     **overrides: object,
 ) -> None:
@@ -44,12 +58,22 @@ def ask(
 
     The words are joined, so quotes around the question are not needed; with - or without words
     the question is read from stdin. Exits with 5 where the documents don't hold the answer.
+
+    --show-prompt asks nobody: it prints the prompt with the passages found, and without a question
+    the usual template, to be changed and given back with --prompt-file.
     """
-    text = words_or_stdin(question, name="question")
     settings = session.settings(**overrides)
+    if show_prompt and not question:
+        click.echo(templates.DEFAULT_TEXT, nl=False)
+        return
+    text = words_or_stdin(question, name="question")
     limit, web = settings.limit, settings.web
     chosen = filters(paths, media_types, collections)
     with session.open(settings) as index:
+        if show_prompt:
+            messages = index.answer_prompt(text, limit=limit, filters=chosen)
+            click.echo(render.prompt(messages, as_json=session.as_json))
+            return
         if session.as_json:
             answer = index.ask(text, limit=limit, filters=chosen, web=web)
             steps = {"steps": [step.to_dict() for step in answer.steps]} if explain else {}
@@ -87,4 +111,4 @@ def _printed(events: Iterator[AnswerEvent]) -> Answer:
 def _change(before: str, now: str) -> str:
     """Return the heading where the text starts to come from somewhere else."""
     gap = "\n\n" if before else ""
-    return gap + {"web": "From the web (unproven):\n", "documents": ""}[now]
+    return gap + _HEADINGS[now]

@@ -27,6 +27,7 @@ from ragkit.types import (
     Gate,
     Hit,
     Lines,
+    Message,
     Step,
 )
 
@@ -173,6 +174,13 @@ def citations(cited: Sequence[Citation]) -> str:
     return "\n".join(blocks)
 
 
+def prompt(messages: Sequence[Message], *, as_json: bool) -> str:
+    """Return what a chat model is told, each message under a line with its role."""
+    if as_json:
+        return json_text({"messages": [{"role": m.role, "content": m.content} for m in messages]})
+    return "\n\n".join(f"[{message.role}]\n{clean(message.content)}" for message in messages)
+
+
 def answer_end(answer: Answer, *, show_removed: bool) -> str:
     """Return what follows the sentences of an answer: sources, what was removed, its state."""
     parts = []
@@ -181,12 +189,14 @@ def answer_end(answer: Answer, *, show_removed: bool) -> str:
     if answer.web_sources:
         lines = [f"- {one_line(w.title) or w.url}\n  {one_line(w.url)}" for w in answer.web_sources]
         parts.append("Sources on the web (as given, not read by ragkit)\n" + "\n".join(lines))
+    if answer.state == "not_found" and answer.text:  # else that was said in its place
+        parts.append("Your documents don't hold the answer.")
     if answer.state == "not_found" and answer.hits:
         nearest = "\n".join(_nearest(hit) for hit in answer.hits[:3])
         parts.append("The nearest passages, which do not answer it:\n" + nearest)
     if answer.removed:
         parts.append(_removed(answer, in_full=show_removed))
-    if answer.state != "not_found":  # that was said in place of the answer
+    if answer.state != "not_found":
         parts.append(styled(state_words(answer), dim=True))
     return "\n\n".join(parts)
 

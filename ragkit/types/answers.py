@@ -61,7 +61,9 @@ class Answer:
     """An answer and everything needed to check it.
 
     `text` is what was shown, markers included; `web_text` is the part of it that came from the
-    web, "" where none did. `removed` are sentences that were not shown, with the reason. `steps`
+    web, "" where none did. `removed` are sentences that were not shown, with the reason, and
+    `unproven` those that were shown all the same, marked, because a setting says so.
+    `foreign_markers` is how many citations of passages that were not given were taken out. `steps`
     are those of the search before it; `to_dict` leaves them out, as times differ from run to run.
     """
 
@@ -78,6 +80,8 @@ class Answer:
     web_text: str = ""
     notices: tuple[str, ...] = ()
     steps: tuple[Step, ...] = ()
+    unproven: tuple[Removed, ...] = ()
+    foreign_markers: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -89,6 +93,8 @@ class Answer:
             "web_sources": [w.to_dict() for w in self.web_sources],
             "hits": [h.to_dict() for h in self.hits],
             "removed": [r.to_dict() for r in self.removed],
+            "unproven": [r.to_dict() for r in self.unproven],
+            "foreign_markers": self.foreign_markers,
             "gate": self.gate.to_dict(),
             "model": self.model,
             "usage": self.usage.to_dict(),
@@ -110,17 +116,18 @@ class Sentence:
     """A sentence that may be shown. `text` keeps its white space: join texts to get the answer.
 
     `citations` are those that this sentence shows for the first time or again.
-    `origin` is "web" for what came from a web search; nothing is proven of it.
+    `origin` is "web" for what came from a web search, and "model" for what the chat model says and
+    the documents don't hold up; nothing is proven of either.
     """
 
     text: str
     citations: tuple[Citation, ...] = ()
-    origin: Literal["documents", "web"] = "documents"
+    origin: Literal["documents", "web", "model"] = "documents"
 
 
 @dataclass(frozen=True, slots=True)
 class Removed:
-    """A sentence that the model wrote and ragkit does not show, with the reason."""
+    """A sentence that the model wrote and the documents don't hold up, with the reason."""
 
     text: str
     reason: str

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -103,6 +104,25 @@ def test_an_endpoint_that_is_asked_for_but_not_configured(library: Ragkit) -> No
     assert "TEMPICO_API_KEY" in call.err
 
 
+def test_the_usual_prompt(library: Ragkit, tmp_path: Path) -> None:
+    """It is printed where no question is, and can be given back as a file."""
+    usual = library("ask", "--show-prompt").out
+    assert usual.startswith("[system]\n")
+    (tmp_path / "own.txt").write_text(usual.replace("Write short", "Write very short"))
+    shown = library("ask", QUESTION, "--show-prompt", "--prompt-file", str(tmp_path / "own.txt"))
+    assert "Write very short" in shown.out
+
+
+def test_the_prompt_of_a_question(library: Ragkit) -> None:
+    """With its passages, as text and as messages; needs no chat model."""
+    text = library("ask", QUESTION, "--show-prompt").out
+    assert "kept for ninety days" in text
+    assert text.endswith(f"Question: {QUESTION}\n")
+    messages = library("ask", QUESTION, "--show-prompt", "--json").json["messages"]
+    assert [message["role"] for message in messages] == ["system", "user"]
+    assert "kept for ninety days" in messages[1]["content"]
+
+
 # --- an endpoint --------------------------------------------------------------------------------
 
 
@@ -126,6 +146,14 @@ def test_an_answer_from_the_web(library: Ragkit, endpoint: TempicoServer) -> Non
     assert "- Tungsten hexafluoride\n  https://example.org/wf6" in call.out
     assert "your documents prove none of it" in call.out
     assert endpoint.requests_to("/chat/completions")[-1].body["web_search"] is True
+
+
+def test_sentences_marked_as_unproven(library: Ragkit, endpoint: TempicoServer) -> None:
+    """They stand apart under a heading that says so; alone they are no answer, exit 5."""
+    call = library("ask", QUESTION, "--unsupported", "mark", "--web", "never")
+    assert call.out.startswith(f"Not held up by your documents:\n{GUESS} [unproven]\n")
+    assert "Your documents don't hold the answer." in call.out
+    assert call.code == 5
 
 
 @pytest.mark.parametrize("options", [["--web", "never"], ["--chat", "none"]])

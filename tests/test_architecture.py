@@ -31,7 +31,9 @@ LAYERS: dict[str, frozenset[str]] = {
     "world": frozenset(
         "config credentials db vectors cache store parsing sources watching providers".split()
     ),
-    "use cases": frozenset("indexing understanding reranking retrieval answering".split()),
+    "use cases": frozenset(
+        "indexing understanding reranking retrieval answering verification".split()
+    ),
     "facade": frozenset({"wiring", "index"}),
     "edges": frozenset("__init__ __main__ cli server mcp evaluation integrations testing".split()),
 }
@@ -58,7 +60,7 @@ ONLY_FOR = {
     "providers": {"wiring"},
     "db": {"store", "vectors"},
     "cache": {"indexing", "wiring", "cli"},
-    "store": {"indexing", "reranking", "retrieval", "answering", "index"},
+    "store": {"indexing", "reranking", "retrieval", "answering", "verification", "index"},
     "vectors": {"store", "indexing"},
     "watching": {"index"},
     "indexing": {"index", "wiring"},
@@ -66,6 +68,7 @@ ONLY_FOR = {
     "reranking": {"retrieval"},
     "retrieval": {"answering", "index"},
     "answering": {"index"},
+    "verification": {"index"},
 }
 
 # A library that could be swapped is known to one place.

@@ -20,6 +20,8 @@ from ragkit.types import Answer, Document, Lines, QuoteCheck, QuotePlace, Span, 
 _WORD = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3]|\w+|[^\w\s]")
 # Around so many sentences of a document, those with most words of the quote, it is looked for.
 _BEGINNINGS = 5
+# Of longer ones only so many words are compared: difflib takes the square of their number.
+_COMPARED_WORDS = 500
 # Another document is looked for by the first and the last words of the quote, so many characters.
 _SOUGHT_CHARACTERS = 60
 # So many chunks are looked at for it, and so many documents named.
@@ -206,10 +208,12 @@ class _Documents:
 
 
 def _ends_of(quote: str) -> list[str]:
-    """Return the first and the last words of a quote, which may stand in two chunks."""
-    if len(quote) <= _SOUGHT_CHARACTERS:
-        return [quote]
-    first, last = quote[:_SOUGHT_CHARACTERS], quote[-_SOUGHT_CHARACTERS:]
+    """Return the first and the last words of a quote: where a chunk ends within it, one is whole.
+
+    In a script without spaces they are cut anywhere.
+    """
+    size = min(_SOUGHT_CHARACTERS, (len(quote) + 1) // 2)
+    first, last = quote[:size], quote[-size:]
     return [first.rpartition(" ")[0] or first, last.partition(" ")[2] or last]
 
 
@@ -241,7 +245,11 @@ def _check(cited: _Cited, documents: _Documents) -> QuoteCheck:
         place=like and _place(document, like[0]),
         similarity=like and like[1],
         elsewhere=elsewhere,
-        reason="the document doesn't hold these words any more",
+        reason=(
+            "the document holds these words with other white space"
+            if like and like[1] == 1.0
+            else "the document doesn't hold these words any more"
+        ),
     )
 
 
@@ -326,16 +334,16 @@ def _most_like(quote: str, document: Document, documents: _Documents) -> tuple[S
 
 
 def _most_similar(quote: str, text: str, spans: Sequence[Span]) -> tuple[Span, float] | None:
-    matcher = SequenceMatcher(autojunk=False, b=_words(quote))
+    matcher = SequenceMatcher(autojunk=False, b=_words(quote)[:_COMPARED_WORDS])
     bounds = []
     for span in spans:
-        matcher.set_seq1(_words(text[span.start : span.end]))
+        matcher.set_seq1(_words(text[span.start : span.end])[:_COMPARED_WORDS])
         bounds.append((matcher.quick_ratio(), span))
     found: tuple[Span, float] | None = None
     for most, span in sorted(bounds, key=lambda item: (-item[0], item[1].start)):
         if found and most <= found[1]:
             break
-        matcher.set_seq1(_words(text[span.start : span.end]))
+        matcher.set_seq1(_words(text[span.start : span.end])[:_COMPARED_WORDS])
         if not found or matcher.ratio() > found[1]:
             found = (span, matcher.ratio())
     return found

@@ -9,8 +9,9 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
-from ragkit import answering, config, indexing, retrieval, sources, watching
+from ragkit import answering, config, indexing, retrieval, sources, verification, watching
 from ragkit.chunking import CHUNKER
 from ragkit.config import Settings
 from ragkit.errors import (
@@ -48,6 +49,7 @@ from ragkit.types import (
     ReindexReport,
     SearchReport,
     Stats,
+    Verification,
     WebPolicy,
 )
 from ragkit.wiring import (
@@ -527,6 +529,14 @@ class Index:
         with self._store.snapshot():
             asker = self._asker("never")
             return asker.prompt(question, limit=limit, filters=filters)
+
+    def verify(self, answer: Answer | Mapping[str, Any]) -> Verification:
+        """Check the quotes of an answer against the index again, with no model and no network.
+
+        `answer` is an Answer, or what its `to_dict()` gave and a file may have kept since. Nothing
+        is written. Raises ConfigError for what is no answer, IndexNotFound.
+        """
+        return verification.verify(self._store, answer)
 
     # --- what is there -------------------------------------------------------------------------
 

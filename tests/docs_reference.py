@@ -33,7 +33,7 @@ GENERATED = "<!-- Written by `make docs` from the code. Changes made here are lo
 EXIT_CODES = {
     0: "Done.",
     failures.SOME_FAILED: "Some files failed; the others are in the index. Or a metric of `eval` is"
-    " below its `--fail-under`.",
+    " below its `--fail-under`, or a quote that `verify` checks is changed, gone or altered.",
     failures.USAGE: "The command, a setting or a named path can't be used as it is.",
     3: "The model endpoint refused, failed, or can't be reached.",
     4: "The index or the disk can't be used.",

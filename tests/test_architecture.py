@@ -32,7 +32,7 @@ LAYERS: dict[str, frozenset[str]] = {
         "config credentials db vectors cache store parsing sources watching providers".split()
     ),
     "use cases": frozenset(
-        "indexing understanding reranking retrieval drafts writing answering".split()
+        "indexing understanding reranking retrieval drafts writing answering verification".split()
     ),
     "facade": frozenset({"wiring", "index"}),
     "edges": frozenset("__init__ __main__ cli server mcp evaluation integrations testing".split()),
@@ -62,7 +62,7 @@ ONLY_FOR = {
     "providers": {"wiring"},
     "db": {"store", "vectors"},
     "cache": {"indexing", "wiring", "cli"},
-    "store": {"indexing", "reranking", "retrieval", "answering", "index"},
+    "store": {"indexing", "reranking", "retrieval", "answering", "verification", "index"},
     "vectors": {"store", "indexing"},
     "watching": {"index"},
     "indexing": {"index", "wiring"},
@@ -72,6 +72,7 @@ ONLY_FOR = {
     "drafts": {"writing", "answering"},
     "writing": {"answering"},
     "answering": {"index"},
+    "verification": {"index"},
 }
 
 # A library that could be swapped is known to one place.

@@ -30,6 +30,7 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = {
     "ingest": ("ingest", "ingest", "Read files, folders, web pages and stdin into the index."),
     "ask": ("ask", "ask", "Answer a question from the documents, with quotes that prove it."),
     "search": ("search", "search", "Find the passages that match a query best."),
+    "verify": ("verify", "verify", "Check the quotes of saved answers against the index again."),
     "eval": ("eval", "evaluate", "Measure how well the documents are found, with cases."),
     "models": ("models", "models", "List the endpoint's models and check the configured ones."),
     "ls": ("documents", "ls", "List the documents in the index."),

@@ -128,6 +128,20 @@ def document_infos(connection: apsw.Connection, numbers: Iterable[int]) -> list[
     return [DocumentInfo(*row) for row in found]
 
 
+def sources(
+    connection: apsw.Connection, *, uris: Iterable[str], hashes: Iterable[str]
+) -> list[tuple[Any, ...]]:
+    """Return the fields of `Known` of the documents of these uris or content hashes, by uri."""
+    return fetch(
+        connection,
+        "SELECT id, uri, collection, content_hash, size_bytes, mtime_ns FROM documents"
+        " WHERE uri IN (SELECT value FROM json_each(?1))"
+        " OR content_hash IN (SELECT value FROM json_each(?2)) ORDER BY uri",
+        _json(sorted(uris)),
+        _json(sorted(hashes)),
+    )
+
+
 def chunks_by_number(
     connection: apsw.Connection, numbers: Sequence[int]
 ) -> Iterator[tuple[int, Chunk, str, tuple[Heading, ...], tuple[Page, ...]]]:

@@ -298,6 +298,11 @@ class SqliteStore:
             )
         return {row[1]: Known(*row) for row in found}
 
+    def sources(self, *, uris: Iterable[str], hashes: Iterable[str]) -> list[Known]:
+        """Return the sources of the documents of these uris or content hashes, by uri."""
+        with self._db.reading() as connection:
+            return [Known(*row) for row in rows.sources(connection, uris=uris, hashes=hashes)]
+
     def excluded(self) -> set[str]:
         """Return the uris that ingests pass by."""
         with self._db.reading() as connection:

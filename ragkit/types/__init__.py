@@ -60,6 +60,7 @@ from ragkit.types.runs import (
     Stats,
 )
 from ragkit.types.searching import SearchReport, Step
+from ragkit.types.verification import QuoteCheck, QuotePlace, QuoteStatus, Verification
 
 __all__ = [
     "Answer",
@@ -94,6 +95,9 @@ __all__ = [
     "Notice",
     "Page",
     "Progress",
+    "QuoteCheck",
+    "QuotePlace",
+    "QuoteStatus",
     "ReindexReport",
     "Removed",
     "RequestRecord",
@@ -105,6 +109,7 @@ __all__ = [
     "Stats",
     "Step",
     "Usage",
+    "Verification",
     "WebPage",
     "WebPolicy",
     "WebSearch",

@@ -31,7 +31,9 @@ LAYERS: dict[str, frozenset[str]] = {
     "world": frozenset(
         "config credentials db vectors cache store parsing sources watching providers".split()
     ),
-    "use cases": frozenset("indexing understanding reranking retrieval answering".split()),
+    "use cases": frozenset(
+        "indexing understanding reranking retrieval answering conversations".split()
+    ),
     "facade": frozenset({"wiring", "index"}),
     "edges": frozenset("__init__ __main__ cli server mcp evaluation integrations testing".split()),
 }
@@ -47,6 +49,7 @@ SIBLINGS = {
     "reranking": {"understanding"},
     "retrieval": {"reranking", "understanding"},
     "answering": {"retrieval"},
+    "conversations": {"understanding"},
     "index": {"wiring"},
     "cli": {"evaluation"},
     "__main__": {"cli"},
@@ -58,14 +61,15 @@ ONLY_FOR = {
     "providers": {"wiring"},
     "db": {"store", "vectors"},
     "cache": {"indexing", "wiring", "cli"},
-    "store": {"indexing", "reranking", "retrieval", "answering", "index"},
+    "store": {"indexing", "reranking", "retrieval", "answering", "conversations", "index"},
     "vectors": {"store", "indexing"},
     "watching": {"index"},
     "indexing": {"index", "wiring"},
-    "understanding": {"reranking", "retrieval"},
+    "understanding": {"reranking", "retrieval", "conversations"},
     "reranking": {"retrieval"},
     "retrieval": {"answering", "index"},
     "answering": {"index"},
+    "conversations": {"index"},
 }
 
 # A library that could be swapped is known to one place.

@@ -7,7 +7,7 @@ the chat model that rewrites it, and nowhere else.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -231,7 +231,7 @@ class Chat:
         limit: int = 8,
         filters: Filters = Filters(),
         web: WebPolicy | None = None,
-    ) -> Iterator[AnswerEvent]:
+    ) -> Generator[AnswerEvent, None, None]:
         """Yield an answer as it comes. One that isn't listened to until Done leaves no turn.
 
         Where a turn can't be stored the answer has a notice of it; the next one tries again.

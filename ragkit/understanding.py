@@ -54,6 +54,9 @@ _ANTECEDENT_WORDS = 3
 # A fragment with fewer telling words is a follow-up, and so is a clause with none but its subject.
 _FRAGMENT_WORDS = 3
 _CLAUSE_WORDS = 2
+# How many words a follow-up is joined with. Its own come first in the next one's, so that after
+# several follow-ups the oldest are left out; whole questions have up to eight.
+_JOINED_WORDS = 8
 
 RandomTag = Callable[[], str]
 
@@ -194,7 +197,7 @@ def join(question: str, last: str) -> str:
         for word in _telling(last)
         if word.lower() not in own and not (has_code and _has_digit(word))
     ]
-    return " ".join([question, *words])
+    return " ".join([question, *words[:_JOINED_WORDS]])
 
 
 def restate(

@@ -20,6 +20,7 @@ __all__ = [
     "Block",
     "BlockKind",
     "CacheStats",
+    "Chat",
     "ChatDelta",
     "ChatEnd",
     "ChatModel",
@@ -27,6 +28,9 @@ __all__ = [
     "Citation",
     "Comparison",
     "ConfigError",
+    "Conversation",
+    "ConversationInfo",
+    "ConversationNotFound",
     "Document",
     "DocumentError",
     "DocumentInfo",
@@ -91,6 +95,7 @@ __all__ = [
     "StorageFull",
     "TokenMatcher",
     "TokenPassage",
+    "Turn",
     "UnsupportedFormat",
     "Usage",
     "Verification",
@@ -105,9 +110,11 @@ __all__ = [
 
 if TYPE_CHECKING:
     from ragkit.config import Settings
+    from ragkit.conversations import Chat
     from ragkit.errors import (
         BadProviderResponse,
         ConfigError,
+        ConversationNotFound,
         DocumentError,
         DocumentNotFound,
         FingerprintMismatch,
@@ -154,6 +161,8 @@ if TYPE_CHECKING:
         Chunk,
         Citation,
         Comparison,
+        Conversation,
+        ConversationInfo,
         Document,
         DocumentInfo,
         Done,
@@ -189,6 +198,7 @@ if TYPE_CHECKING:
         State,
         Stats,
         Step,
+        Turn,
         Usage,
         Verification,
         WebPage,
@@ -201,7 +211,16 @@ if TYPE_CHECKING:
 
 else:  # hidden from type checkers, which would take every name for one of ours
     # Where the names live; the cheap modules first, since they are tried in this order.
-    _MODULES = ("errors", "types", "ports", "config", "providers.local", "store", "index")
+    _MODULES = (
+        "errors",
+        "types",
+        "ports",
+        "config",
+        "providers.local",
+        "store",
+        "conversations",
+        "index",
+    )
 
     def __getattr__(name):
         """Fetch a public name on its first use (PEP 562)."""

@@ -296,6 +296,15 @@ class Settings:
         minimum=0,
         maximum=1,
     )
+    keep_conversations: bool = _key(
+        True, "Whether conversations are kept in the index file, to be listed and resumed."
+    )
+    history_tokens: int = _key(
+        1000,
+        "How much of a conversation is looked at to understand a follow-up, in estimated tokens:"
+        " whole turns, the newest first; 0 means that every question stands for itself.",
+        minimum=0,
+    )
     show_removed: bool = _key(
         False, "Whether ask also prints the sentences that it removed, with the reason."
     )

@@ -83,6 +83,27 @@ class Database:
                 raise
 
     @contextlib.contextmanager
+    def appending(self) -> Iterator[apsw.Connection]:
+        """One transaction beside whoever is the writer, for rows that no other writer looks at.
+
+        It waits some seconds for another's transaction, and never for the end of an ingest. The
+        file must be there, with the newest schema. Raises IndexBusy, StorageFull.
+        """
+        with (
+            self._errors(),
+            self._file_errors(),
+            contextlib.closing(_open_writer(self.path)) as own,
+        ):
+            own.execute("BEGIN IMMEDIATE")
+            try:
+                yield own
+                own.execute("COMMIT")
+            except BaseException:
+                if own.in_transaction:
+                    own.execute("ROLLBACK")
+                raise
+
+    @contextlib.contextmanager
     def exclusive(
         self,
         *,

@@ -15,6 +15,7 @@
     │   ├── UnsupportedFormat
     │   └── ParseError
     ├── QueryError
+    │   └── ConversationNotFound
     └── ProviderError
         ├── ProviderAuthError
         ├── ModelNotFound
@@ -136,6 +137,12 @@ class QueryError(RagkitError):
     """A question or filter that can't be run."""
 
     code = "query"
+
+
+class ConversationNotFound(QueryError):
+    """The index keeps no such conversation, or more than one that could be meant."""
+
+    code = "conversation-not-found"
 
 
 class ProviderError(RagkitError):

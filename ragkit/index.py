@@ -11,9 +11,19 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from ragkit import answering, config, indexing, retrieval, sources, verification, watching
+from ragkit import (
+    answering,
+    config,
+    conversations,
+    indexing,
+    retrieval,
+    sources,
+    verification,
+    watching,
+)
 from ragkit.chunking import CHUNKER
 from ragkit.config import Settings
+from ragkit.conversations import Chat
 from ragkit.errors import (
     ConfigError,
     DocumentNotFound,
@@ -30,6 +40,8 @@ from ragkit.types import (
     Answer,
     AnswerEvent,
     Chunk,
+    Conversation,
+    ConversationInfo,
     Document,
     DocumentInfo,
     Done,
@@ -465,6 +477,7 @@ class Index:
         self,
         question: str,
         *,
+        history: Sequence[Message] = (),
         limit: int = 8,
         filters: Filters = Filters(),
         web: WebPolicy | None = None,
@@ -472,9 +485,11 @@ class Index:
         """Answer a question from the documents, each sentence with a quote that stands in them.
 
         `limit` is how many passages are looked at; `web` says whether the endpoint's web search
-        may help, by default as the settings do. Raises as `search` does.
+        may help, by default as the settings do. With a `history`, oldest first, the question may
+        be a follow-up. Raises as `search` does.
         """
-        for event in self.ask_stream(question, limit=limit, filters=filters, web=web):
+        events = self.ask_stream(question, history=history, limit=limit, filters=filters, web=web)
+        for event in events:
             if isinstance(event, Done):
                 return event.answer
         raise AssertionError("an answer ends with Done")
@@ -483,6 +498,7 @@ class Index:
         self,
         question: str,
         *,
+        history: Sequence[Message] = (),
         limit: int = 8,
         filters: Filters = Filters(),
         web: WebPolicy | None = None,
@@ -490,7 +506,23 @@ class Index:
         """Yield an answer as it comes: Retrieved, then Sentence and Removed, then Done."""
         self._embedder()  # what can't be asked is said now, not at the first event
         web = self._parts.settings.web if web is None else web
-        return self._events(question, limit=limit, filters=filters, web=web)
+        said = conversations.within_budget(history, self._parts.settings.history_tokens)
+        if not said or not question.strip():
+            return self._events(question, limit=limit, filters=filters, web=web)
+        return self._follow_up(question, said, limit=limit, filters=filters, web=web)
+
+    def _follow_up(
+        self,
+        question: str,
+        said: Sequence[Message],
+        *,
+        limit: int,
+        filters: Filters,
+        web: WebPolicy,
+    ) -> Iterator[AnswerEvent]:
+        meant = conversations.stand_alone(question, said, chat=self._parts.chat())
+        events = self._events(meant.question, limit=limit, filters=filters, web=web)
+        yield from meant.told(events)
 
     def _events(
         self, question: str, *, limit: int, filters: Filters, web: WebPolicy
@@ -537,6 +569,44 @@ class Index:
         is written. Raises ConfigError for what is no answer, IndexNotFound.
         """
         return verification.verify(self._store, answer)
+
+    # --- conversations -------------------------------------------------------------------------
+
+    def converse(self, conversation: str | None = None) -> Chat:
+        """Begin a conversation, or go on with a stored one, by its id or the id's beginning.
+
+        Raises ConversationNotFound, and for what can't be asked as `search` does.
+        """
+        self._embedder()
+        kept = self._store.conversations
+        stored = None if conversation is None else kept.get(conversation)
+        keeps = self._parts.settings.keep_conversations
+        return Chat(self.ask_stream, kept, stored, keeps=keeps)
+
+    def conversations(self) -> list[ConversationInfo]:
+        """Return the stored conversations, that of the newest turn first."""
+        return self._store.conversations.list()
+
+    def conversation(self, reference: str) -> Conversation:
+        """Return a stored conversation by its id or the id's beginning.
+
+        Raises ConversationNotFound where none or several could be meant.
+        """
+        return self._store.conversations.get(reference)
+
+    def delete_conversation(
+        self, reference: str, *, on_event: Callable[[IngestEvent], None] | None = None
+    ) -> ConversationInfo:
+        """Take out a conversation with all of its turns, and return what it was.
+
+        Raises ConversationNotFound.
+        """
+        tell = on_event or (lambda _event: None)
+        id_ = self.conversation(reference).id
+        with self._store.exclusive(on_wait=lambda sentence: tell(Notice(sentence))):
+            info = self._store.conversations.delete(id_)
+            indexing.forget_beside(self._store, id_)
+        return info
 
     # --- what is there -------------------------------------------------------------------------
 

@@ -32,7 +32,8 @@ LAYERS: dict[str, frozenset[str]] = {
         "config credentials db vectors cache store parsing sources watching providers".split()
     ),
     "use cases": frozenset(
-        "indexing understanding reranking retrieval drafts writing answering verification".split()
+        "indexing understanding reranking retrieval drafts writing answering verification"
+        " conversations".split()
     ),
     "facade": frozenset({"wiring", "index"}),
     "edges": frozenset("__init__ __main__ cli server mcp evaluation integrations testing".split()),
@@ -51,6 +52,7 @@ SIBLINGS = {
     "drafts": {"retrieval"},
     "writing": {"drafts"},
     "answering": {"retrieval", "drafts", "writing"},
+    "conversations": {"understanding"},
     "index": {"wiring"},
     "cli": {"evaluation"},
     "__main__": {"cli"},
@@ -62,17 +64,18 @@ ONLY_FOR = {
     "providers": {"wiring"},
     "db": {"store", "vectors"},
     "cache": {"indexing", "wiring", "cli"},
-    "store": {"indexing", "reranking", "retrieval", "answering", "verification", "index"},
+    "store": set("indexing reranking retrieval answering verification conversations index".split()),
     "vectors": {"store", "indexing"},
     "watching": {"index"},
     "indexing": {"index", "wiring"},
-    "understanding": {"reranking", "retrieval"},
+    "understanding": {"reranking", "retrieval", "conversations"},
     "reranking": {"retrieval"},
     "retrieval": {"drafts", "answering", "index"},
     "drafts": {"writing", "answering"},
     "writing": {"answering"},
     "answering": {"index"},
     "verification": {"index"},
+    "conversations": {"index"},
 }
 
 # A library that could be swapped is known to one place.

@@ -29,6 +29,7 @@ from ragkit.cli.session import Session, global_options
 COMMANDS: Mapping[str, tuple[str, str, str]] = {
     "ingest": ("ingest", "ingest", "Read files, folders, web pages and stdin into the index."),
     "ask": ("ask", "ask", "Answer a question from the documents, with quotes that prove it."),
+    "chat": ("chat", "chat", "Ask one question after another; follow-ups are understood."),
     "search": ("search", "search", "Find the passages that match a query best."),
     "verify": ("verify", "verify", "Check the quotes of saved answers against the index again."),
     "eval": ("eval", "evaluate", "Measure how well the documents are found, with cases."),

@@ -79,7 +79,7 @@ def ask(
             steps = {"steps": [step.to_dict() for step in answer.steps]} if explain else {}
             click.echo(render.json_text({**answer.to_dict(), **steps}))
         else:
-            answer = _printed(index.ask_stream(text, limit=limit, filters=chosen, web=web))
+            answer = print_events(index.ask_stream(text, limit=limit, filters=chosen, web=web))
             click.echo(render.answer_end(answer, show_removed=settings.show_removed))
             if explain:
                 click.echo("\n" + render.explanation(answer.gate, answer.hits))
@@ -90,7 +90,7 @@ def ask(
         raise click.exceptions.Exit(NOT_FOUND)
 
 
-def _printed(events: Iterator[AnswerEvent]) -> Answer:
+def print_events(events: Iterator[AnswerEvent]) -> Answer:
     """Print the sentences as they come, each flushed, and return the answer."""
     origin, gap = "", ""
     for event in events:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from ragkit.errors import (
     ConfigError,
+    ConversationNotFound,
     DocumentNotFound,
     IndexBusy,
     IndexStateError,
@@ -144,6 +145,15 @@ def remove_beside(store: SqliteStore, id_: str) -> None:
             if other.exists() and other.info(id_):
                 with other.exclusive():
                     other.remove(id_)
+
+
+def forget_beside(store: SqliteStore, conversation: str) -> None:
+    """Take a conversation out of the copy that a rollback needs, where it would outlive it."""
+    other = SqliteStore(beside(store, PREVIOUS), lock_wait_seconds=0)
+    with closing(other), suppress(ConversationNotFound, IndexBusy):
+        if other.exists() and other.conversations.get(conversation):
+            with other.exclusive():
+                other.conversations.delete(conversation)
 
 
 def estimate_reindex(store: SqliteStore, embedder: Embedder, plan: Ingest) -> Estimate:

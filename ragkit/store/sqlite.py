@@ -21,6 +21,7 @@ from ragkit.errors import DocumentNotFound, FingerprintMismatch, IndexStateError
 from ragkit.lexical import LEXICAL_FORM, lexical_form
 from ragkit.store import filters as filtering
 from ragkit.store import ledger, replacing, rows, spelling, words
+from ragkit.store.conversations import Conversations
 from ragkit.types import (
     Chunk,
     Document,
@@ -90,6 +91,11 @@ class SqliteStore:
     def files(self) -> frozenset[Path]:
         """Return the index's own files, which are no documents."""
         return self._db.files()
+
+    @cached_property
+    def conversations(self) -> Conversations:
+        """The conversations that the index keeps."""
+        return Conversations(self._db, exclusive=self.exclusive, now=self._now)
 
     def exists(self) -> bool:
         """Whether there is an index at the store's path."""

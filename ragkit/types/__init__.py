@@ -18,6 +18,7 @@ from ragkit.types.answers import (
     State,
     WebPolicy,
 )
+from ragkit.types.conversations import Conversation, ConversationInfo, Turn
 from ragkit.types.documents import (
     Block,
     BlockKind,
@@ -73,6 +74,8 @@ __all__ = [
     "Chunk",
     "Citation",
     "Comparison",
+    "Conversation",
+    "ConversationInfo",
     "Document",
     "DocumentInfo",
     "Done",
@@ -108,6 +111,7 @@ __all__ = [
     "State",
     "Stats",
     "Step",
+    "Turn",
     "Usage",
     "Verification",
     "WebPage",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -44,6 +45,22 @@ class Citation:
             "document_hash": self.document_hash,
         }
 
+    @classmethod
+    def from_dict(cls, told: Mapping[str, Any]) -> Citation:
+        """Return the citation that `to_dict` told of."""
+        lines = told["lines"]
+        return cls(
+            marker=told["marker"],
+            uri=told["uri"],
+            title=told["title"],
+            heading_path=tuple(told["heading_path"]),
+            page=told["page"],
+            lines=Lines(lines["start"], lines["end"]) if lines else None,
+            span=Span(told["span"]["start"], told["span"]["end"]),
+            quote=told["quote"],
+            document_hash=told["document_hash"],
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Gate:
@@ -65,6 +82,7 @@ class Answer:
     `unproven` those that were shown all the same, marked, because a setting says so.
     `foreign_markers` is how many citations of passages that were not given were taken out. `steps`
     are those of the search before it; `to_dict` leaves them out, as times differ from run to run.
+    `standalone` is the question as it was looked for, "" where it stood for itself.
     """
 
     question: str
@@ -82,10 +100,12 @@ class Answer:
     steps: tuple[Step, ...] = ()
     unproven: tuple[Removed, ...] = ()
     foreign_markers: int = 0
+    standalone: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         return {
             "question": self.question,
+            "standalone": self.standalone,
             "state": self.state,
             "text": self.text,
             "citations": [c.to_dict() for c in self.citations],

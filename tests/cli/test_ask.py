@@ -210,7 +210,7 @@ def test_sentences_are_shown_as_they_come(capsys: pytest.CaptureFixture[str]) ->
         seen.append(capsys.readouterr().out)
         yield Done(answer())
 
-    ask_module._printed(events())
+    ask_module.print_events(events())
     assert [*seen, capsys.readouterr().out] == ["One. [1]", " Two. [2]", "\n\n"]
 
 
@@ -218,6 +218,6 @@ def test_what_comes_from_the_web_is_kept_apart(capsys: pytest.CaptureFixture[str
     """The part from the web has a heading of its own."""
     web = Sentence("It melts.", origin="web")
     events: list[AnswerEvent] = [Sentence("It is grey. [1]"), web, Done(answer())]
-    ask_module._printed(iter(events))
+    ask_module.print_events(iter(events))
     shown = capsys.readouterr().out
     assert shown == "It is grey. [1]\n\nFrom the web (unproven):\nIt melts.\n\n"

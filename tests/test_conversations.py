@@ -35,7 +35,7 @@ BEFORE = "What do dogs need below deck?"
 FOLLOW_UP = "And on the sun deck?"
 STANDALONE = "What do dogs need on the sun deck?"
 HISTORY = [Message("user", BEFORE), Message("assistant", "A muzzle, says the purser.")]
-ANYTHING = Settings(gate_threshold=0.0, web="never")
+ANYTHING = Settings(gate_threshold=0.0, web="never", repair=False)
 
 
 @pytest.fixture

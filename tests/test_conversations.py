@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -30,6 +32,7 @@ from ragkit.types import Answer, Citation, Done, Message, Retrieved, Turn, WebSo
 from ragkit.understanding import is_follow_up, join, restate
 from tests.documents import EMBEDDER, filled
 from tests.follow_ups import NEW, OTHER_FOLLOW_UPS, OTHER_NEW, PAIRS
+from tests.test_db import as_nobody
 
 BEFORE = "What do dogs need below deck?"
 FOLLOW_UP = "And on the sun deck?"
@@ -378,6 +381,7 @@ def test_without_an_index(tmp_path: Path) -> None:
 
 HOLD = """
 import sys
+import tempfile
 from pathlib import Path
 from ragkit.store import SqliteStore
 with SqliteStore(Path(sys.argv[1])).exclusive():
@@ -425,3 +429,30 @@ def test_a_turn_that_can_not_be_stored(path: Path, monkeypatch: pytest.MonkeyPat
         assert "dogs" in chat.ask(FOLLOW_UP).standalone
         assert chat.unsaved == 0
         assert [info.turns for info in index.conversations()] == [2]
+
+
+TALK = """
+from pathlib import Path
+from ragkit.index import Index
+from ragkit.store import SqliteStore
+from tests.documents import EMBEDDER
+with Index(SqliteStore(Path(argv[0])), embedder=EMBEDDER) as index:
+    chat = index.converse()
+    say(chat.ask(argv[1]).notices[-1])
+    say(f"{len(chat.turns)} {chat.unsaved}")
+"""
+
+
+def test_an_index_that_may_only_be_read(path: Path) -> None:
+    """The answer comes, and says that it could not be stored, and where."""
+    folder = Path(tempfile.mkdtemp())
+    try:
+        copy = Path(shutil.copy(path, folder / "index.db"))
+        copy.chmod(0o444)
+        folder.chmod(0o555)
+        notice, counts = as_nobody(TALK, str(copy), BEFORE).splitlines()
+    finally:
+        folder.chmod(0o755)
+        shutil.rmtree(folder)
+    assert notice.startswith("this turn is not stored yet: ") and str(copy) in notice
+    assert counts == "1 1"

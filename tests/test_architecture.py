@@ -35,7 +35,7 @@ LAYERS: dict[str, frozenset[str]] = {
         "indexing understanding reranking retrieval drafts writing answering verification"
         " conversations".split()
     ),
-    "facade": frozenset({"wiring", "index"}),
+    "facade": frozenset("fingerprints intake wiring plans index".split()),
     "edges": frozenset("__init__ __main__ cli server mcp evaluation integrations testing".split()),
 }
 ORDER = list(LAYERS)
@@ -53,24 +53,28 @@ SIBLINGS = {
     "writing": {"drafts"},
     "answering": {"retrieval", "drafts", "writing"},
     "conversations": {"understanding"},
-    "index": {"wiring"},
+    "wiring": {"fingerprints"},
+    "plans": {"fingerprints", "intake", "wiring"},
+    "index": {"intake", "plans", "wiring"},
     "cli": {"evaluation"},
     "__main__": {"cli"},
 }
 
 # What only some may know of the layers below them: the parts are made at one place.
 ONLY_FOR = {
-    "wiring": {"index", "cli"},  # cli: the chat model that writes cases for `eval --make`
-    "providers": {"wiring"},
+    "wiring": {"plans", "index", "cli"},  # cli: the chat model that writes cases for `eval --make`
+    "providers": {"fingerprints", "intake", "wiring"},
     "db": {"store", "vectors"},
     "cache": {"indexing", "wiring", "cli"},
-    "store": set("indexing reranking retrieval answering verification conversations index".split()),
+    "store": set(
+        "indexing reranking retrieval answering verification conversations plans index".split()
+    ),
     "vectors": {"store", "indexing"},
     "watching": {"index"},
-    "indexing": {"index", "wiring"},
+    "indexing": {"index", "intake", "plans", "wiring"},
     "understanding": {"reranking", "retrieval", "conversations"},
     "reranking": {"retrieval"},
-    "retrieval": {"drafts", "answering", "index"},
+    "retrieval": {"drafts", "answering", "plans", "index"},
     "drafts": {"writing", "answering"},
     "writing": {"answering"},
     "answering": {"index"},
@@ -212,7 +216,7 @@ def test_imports_point_downwards(path: str) -> None:
 
 @each_module
 def test_parts_are_known_to_few(path: str) -> None:
-    """Only wiring makes providers, only the store opens a database, edges know the facade."""
+    """Only the facade makes providers, only the store opens a database, edges know the facade."""
     part = part_of(path)
     for each in imports(path):
         users = ONLY_FOR.get(each.target)

@@ -434,7 +434,7 @@ def test_an_answer_as_json(tmp_path: Path, docs: Path) -> None:
     with index_at(tmp_path, chat=chat) as index:
         index.ingest(docs)
         told = index.ask(QUESTION, web="always").to_dict()
-    assert_fields(told, ANSWER, "web_text notices standalone")
+    assert_fields(told, ANSWER, "web_text notices standalone unproven foreign_markers")
     assert_fields(told["citations"][0], CITATION)
     assert_fields(told["hits"][0], HIT, "collection scores also_in")
     assert_fields(told["removed"][0], "text reason")

@@ -30,6 +30,7 @@ from ragkit.errors import (
     ProviderUnavailable,
     StorageFull,
 )
+from ragkit.fingerprints import wanted_fingerprint
 from ragkit.index import Index
 from ragkit.indexing.reindexing import Reindex, reindex
 from ragkit.ports import EmbedKind
@@ -37,7 +38,7 @@ from ragkit.providers.local import MiniLM
 from ragkit.store import SqliteStore
 from ragkit.testing import HashEmbedder
 from ragkit.types import Fingerprint, Hit, IngestEvent, IngestLimits, Notice, ReindexReport
-from ragkit.wiring import Wiring, wanted_fingerprint
+from ragkit.wiring import Wiring
 from tests.tempico import EMBEDDING_MODEL, Fault, TempicoServer
 
 NEXT = "index.db.next"

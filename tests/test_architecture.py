@@ -32,7 +32,7 @@ LAYERS: dict[str, frozenset[str]] = {
         "config credentials db vectors cache store parsing sources watching providers".split()
     ),
     "use cases": frozenset(
-        "indexing understanding reranking retrieval answering verification".split()
+        "indexing understanding reranking retrieval joining answering verification".split()
     ),
     "facade": frozenset({"wiring", "index"}),
     "edges": frozenset("__init__ __main__ cli server mcp evaluation integrations testing".split()),
@@ -48,7 +48,7 @@ SIBLINGS = {
     "watching": {"sources"},
     "reranking": {"understanding"},
     "retrieval": {"reranking", "understanding"},
-    "answering": {"retrieval"},
+    "answering": {"joining", "retrieval"},
     "index": {"wiring"},
     "cli": {"evaluation"},
     "__main__": {"cli"},
@@ -60,13 +60,14 @@ ONLY_FOR = {
     "providers": {"wiring"},
     "db": {"store", "vectors"},
     "cache": {"indexing", "wiring", "cli"},
-    "store": {"indexing", "reranking", "retrieval", "answering", "verification", "index"},
+    "store": set("indexing reranking retrieval joining answering verification index".split()),
     "vectors": {"store", "indexing"},
     "watching": {"index"},
     "indexing": {"index", "wiring"},
     "understanding": {"reranking", "retrieval"},
     "reranking": {"retrieval"},
     "retrieval": {"answering", "index"},
+    "joining": {"answering"},
     "answering": {"index"},
     "verification": {"index"},
 }

@@ -1,5 +1,6 @@
 """The index on disk: documents, chunks, words and vectors in one SQLite file."""
 
+from ragkit.store.rows import Text
 from ragkit.store.sqlite import Found, Known, SqliteStore
 
-__all__ = ["Found", "Known", "SqliteStore"]
+__all__ = ["Found", "Known", "SqliteStore", "Text"]

@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from ragkit import extraction, gate, retrieval, templates, writing
+from ragkit import extraction, gate, joining, retrieval, templates, writing
 from ragkit.citations import Passage, split_markers
 from ragkit.config import Settings
 from ragkit.drafts import Draft
@@ -148,15 +148,7 @@ class Asker:
         return writer.write(self._fitting(draft.retrieval.passages))
 
     def _fitting(self, passages: Sequence[Passage]) -> list[Passage]:
-        """Return the best passages that fit the prompt's budget; none is cut in the middle."""
-        fitting: list[Passage] = []
-        left = self._budget(passages)
-        for passage in passages:
-            tokens = estimate_tokens(passage.surroundings)
-            if tokens <= left or not fitting:
-                fitting.append(passage)
-                left -= tokens
-        return fitting
+        return joining.joined(self.store, passages, budget=self._budget(passages))
 
     def _budget(self, passages: Sequence[Passage]) -> int:
         """Return how many tokens passages may take: as set, and no more than the model reads."""

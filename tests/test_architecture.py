@@ -32,7 +32,7 @@ LAYERS: dict[str, frozenset[str]] = {
         "config credentials db vectors cache store parsing sources watching providers".split()
     ),
     "use cases": frozenset(
-        "indexing understanding reranking retrieval drafts writing answering verification"
+        "indexing understanding reranking retrieval joining drafts writing answering verification"
         " conversations".split()
     ),
     "facade": frozenset("fingerprints intake wiring plans index".split()),
@@ -51,7 +51,7 @@ SIBLINGS = {
     "retrieval": {"reranking", "understanding"},
     "drafts": {"retrieval"},
     "writing": {"drafts"},
-    "answering": {"retrieval", "drafts", "writing"},
+    "answering": {"retrieval", "joining", "drafts", "writing"},
     "conversations": {"understanding"},
     "wiring": {"fingerprints"},
     "plans": {"fingerprints", "intake", "wiring"},
@@ -67,7 +67,8 @@ ONLY_FOR = {
     "db": {"store", "vectors"},
     "cache": {"indexing", "wiring", "cli"},
     "store": set(
-        "indexing reranking retrieval answering verification conversations plans index".split()
+        "indexing reranking retrieval joining answering verification conversations plans"
+        " index".split()
     ),
     "vectors": {"store", "indexing"},
     "watching": {"index"},
@@ -75,6 +76,7 @@ ONLY_FOR = {
     "understanding": {"reranking", "retrieval", "conversations"},
     "reranking": {"retrieval"},
     "retrieval": {"drafts", "answering", "plans", "index"},
+    "joining": {"answering"},
     "drafts": {"writing", "answering"},
     "writing": {"answering"},
     "answering": {"index"},

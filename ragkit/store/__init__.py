@@ -1,6 +1,7 @@
 """The index on disk: documents, chunks, words and vectors in one SQLite file."""
 
 from ragkit.store.conversations import Conversations
+from ragkit.store.rows import Text
 from ragkit.store.sqlite import Found, Known, SqliteStore
 
-__all__ = ["Conversations", "Found", "Known", "SqliteStore"]
+__all__ = ["Conversations", "Found", "Known", "SqliteStore", "Text"]

@@ -3,19 +3,56 @@
 from __future__ import annotations
 
 import json
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from operator import itemgetter
 from typing import Any
 
 import apsw
 
 from ragkit.db import fetch
-from ragkit.types import Block, Chunk, Document, DocumentInfo, Heading, Lines, Page, Span
+from ragkit.types import (
+    Block,
+    BlockKind,
+    Chunk,
+    Document,
+    DocumentInfo,
+    Heading,
+    Lines,
+    Page,
+    Span,
+)
 
 _CHUNK = (
     "c.id, d.id, d.uri, d.title, d.collection, c.ordinal, c.start, c.end,"
     " c.first_line, c.last_line, c.page, c.heading_path, c.text,"
     " d.media_type"
 )
+
+
+@dataclass(frozen=True)
+class Text:
+    """A document's text, of the version that `content_hash` names, and the blocks of it."""
+
+    content_hash: str
+    text: str
+    stored_blocks: str = field(repr=False)
+
+    @cached_property
+    def _blocks(self) -> Sequence[tuple[BlockKind, int, int]]:
+        """Return (kind, start, end) of all: thousands, of which few are asked for, or none."""
+        blocks: Sequence[tuple[BlockKind, int, int]] = json.loads(self.stored_blocks)
+        return blocks
+
+    def block_at(self, position: int) -> Block | None:
+        """Return the block that a position cuts in two; None where it cuts none."""
+        index = bisect_left(self._blocks, position, key=itemgetter(1)) - 1
+        if index < 0:
+            return None
+        kind, start, end = self._blocks[index]
+        return Block(kind, Span(start, end)) if position < end else None
 
 
 def write_document(
@@ -126,6 +163,17 @@ def document_infos(connection: apsw.Connection, numbers: Iterable[int]) -> list[
         _json(list(numbers)),
     )
     return [DocumentInfo(*row) for row in found]
+
+
+def texts(connection: apsw.Connection, ids: Iterable[str]) -> dict[str, Text]:
+    """Return the texts of these documents by id."""
+    found = fetch(
+        connection,
+        "SELECT d.id, d.content_hash, t.text, t.blocks FROM documents d"
+        " JOIN texts t ON t.document = d.number WHERE d.id IN (SELECT value FROM json_each(?))",
+        _json(sorted(ids)),
+    )
+    return {id_: Text(hash_, text, blocks) for id_, hash_, text, blocks in found}
 
 
 def sources(

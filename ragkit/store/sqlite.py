@@ -357,6 +357,11 @@ class SqliteStore:
         with self._db.reading() as connection:
             return rows.read_document(connection, _existing(connection, id_))
 
+    def texts(self, ids: Iterable[str]) -> dict[str, rows.Text]:
+        """Return the texts of those of these documents that are there, by id."""
+        with self._db.reading() as connection:
+            return rows.texts(connection, ids)
+
     def info(self, id_: str) -> DocumentInfo:
         """Return a document's line of the list. Raises DocumentNotFound."""
         with self._db.reading() as connection:

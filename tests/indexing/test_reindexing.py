@@ -240,7 +240,7 @@ def test_an_older_chunker_is_replaced(
     path: Path, docs: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where this ragkit cuts otherwise than the index says, ingest names the command that helps."""
-    for module in ("ragkit.wiring", "ragkit.index", "ragkit.chunking"):
+    for module in ("ragkit.fingerprints", "ragkit.chunking"):
         monkeypatch.setattr(f"{module}.CHUNKER", "structure-99")
     with opened(path) as index:
         with pytest.raises(FingerprintMismatch) as caught:
@@ -323,7 +323,7 @@ def test_too_little_space(path: Path) -> None:
     """It is said before anything is embedded, with how much it takes."""
     embedder = CountingEmbedder(32)
     with opened(path, embedder=embedder) as index:
-        plan = index._reindex_plan(embedder, None)
+        plan = index._plans.reindex(embedder, None)
     terms = Reindex(plan=plan, before=None, search=no_hits, free_bytes=lambda _folder: 1000)
     with pytest.raises(StorageFull, match="MB"):
         reindex(SqliteStore(path), embedder, terms)
@@ -371,7 +371,7 @@ def test_stopped_while_it_compares(path: Path) -> None:
     """All is embedded by then, and the next call has only the swap to do."""
     embedder, searched = CountingEmbedder(32), list[str]()
     with opened(path, embedder=embedder) as index:
-        plan = replace(index._reindex_plan(embedder, None), stop=lambda: len(searched) > 2)
+        plan = replace(index._plans.reindex(embedder, None), stop=lambda: len(searched) > 2)
 
     def search(_store: SqliteStore, _embedder: object, query: str) -> Sequence[Hit]:
         searched.append(query)
@@ -438,7 +438,7 @@ def test_an_ingest_between_the_filling_and_the_swap(path: Path, docs: Path) -> N
         return []
 
     with opened(path, embedder=embedder) as index:
-        plan = index._reindex_plan(embedder, None)
+        plan = index._plans.reindex(embedder, None)
     terms = Reindex(plan=plan, before=HashEmbedder(64), search=search)
     report = reindex(SqliteStore(path), embedder, terms)
     assert (report.swapped, report.documents) == (True, 7)
@@ -577,7 +577,7 @@ def test_an_old_embedder_that_is_gone(path: Path) -> None:
     told: list[IngestEvent] = []
     embedder = HashEmbedder(32)
     with opened(path, embedder=embedder) as index:
-        plan = replace(index._reindex_plan(embedder, None), on_event=told.append)
+        plan = replace(index._plans.reindex(embedder, None), on_event=told.append)
 
     def search(_store: SqliteStore, embedder: HashEmbedder, query: str) -> Sequence[Hit]:
         embedder.embed([query], kind="query")

@@ -283,9 +283,11 @@ def test_a_new_question_is_left_alone(path: Path) -> None:
 
 
 def test_an_empty_question(path: Path) -> None:
-    """It is an error, whatever was said before."""
-    with opened(path) as index, pytest.raises(QueryError, match="the question is empty"):
+    """It is an error, whatever was said before, and nobody is asked to rewrite it."""
+    chat = model()
+    with opened(path, chat) as index, pytest.raises(QueryError, match="the question is empty"):
         index.ask("  ", history=HISTORY)
+    assert chat.requests == []
 
 
 def test_without_a_budget_there_is_no_history(path: Path) -> None:

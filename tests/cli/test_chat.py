@@ -252,11 +252,15 @@ def test_keep_nothing(library: Ragkit, monkeypatch: pytest.MonkeyPatch, by: str)
 def test_what_a_resumed_answer_may_do_to_a_terminal(library: Ragkit, folder: Path) -> None:
     """Nothing: stored text is cleaned when it is shown."""
     store = SqliteStore(folder / ".ragkit" / "index.db")
-    told = {"text": "Red \x1b[31malert\x1b[0m.", "citations": [], "web_sources": []}
-    id_ = store.conversations.add("", [Turn("Who\x1b[2J?", "", told, "2025-01-01T00:00:00+00:00")])
+    told = {"text": "Red \x07\x9b31malert.", "citations": [], "web_sources": []}
+    id_ = store.conversations.add(
+        "", [Turn("Who\x07\x9b2J?", "", told, "2025-01-01T00:00:00+00:00")]
+    )
     store.close()
     for options in (["--show", id_], ["--resume", id_], ["--list"]):
-        assert "\x1b" not in library("chat", *options).out
+        shown = library("chat", *options).out
+        assert "Who?" in shown
+        assert "\x07" not in shown and "\x9b" not in shown
 
 
 # --- at a terminal ------------------------------------------------------------------------------

@@ -15,43 +15,91 @@ Kind = Literal["", "name", "number"]
 # Words that say the same in most sentences. Few and common ones alone: what is in doubt counts as
 # another word, and how many of those a sentence may have is the threshold's business.
 _SYNONYMS = """
-begin start commence
-end finish conclude
-show demonstrate reveal
+begin start commence launch
+end finish conclude complete
+show demonstrate reveal indicate suggest
+find discover detect identify
 use utilise utilize employ
 help aid assist
-buy purchase
-build construct
-make create produce
-get receive obtain
+buy purchase acquire
+build construct erect
+make create produce generate
+get receive obtain gain
 need require
-allow permit
+allow permit enable
 forbid prohibit ban
 happen occur
 try attempt
-keep retain
+keep retain maintain preserve
 choose select
 ask request
-answer reply
-big large
+answer reply respond response
+say state
+think believe consider
+give grant provide supply
+become grow
+increase raise rise
+reduce decrease lower diminish
+locate situate place
+call name term
+live reside
+move shift transfer
+study investigate examine explore analyse analyze assess evaluate
+link associate connect relate correlate
+lead head
+big large great
 small little
 quick fast rapid
-important significant
+important significant major key
+main primary principal chief
 near close
 many numerous
-about approximately roughly around
-main primary principal
+various several different
+about approximately roughly
 whole entire
 enough sufficient
 often frequently
+mainly primarily mostly chiefly largely
+almost nearly
+first initial initially original originally
+later subsequently
 also additionally
-however nevertheless
-because since
-child kid
-people persons
-car automobile
+common widespread
+part portion
+area region zone
+city town
+country nation
+kid child
+people person individual
+car automobile vehicle
 job occupation
-area region
+work labor labour
+method approach technique
+effect impact influence
+result outcome
+problem difficulty
+goal aim objective purpose
+rule regulation
+price cost
+role function
+group team
+example instance
+risk hazard
+illness disease
+film movie
+author writer
+ship vessel
+doctor physician
+earnings income
+yearly annual
+"""
+
+# Words of speech that say nothing of the subject, besides the stop words of a question.
+_FUNCTION_WORDS = """
+although though even however nevertheless nonetheless moreover furthermore therefore thus hence
+since despite notwithstanding whereas throughout within among amongst upon toward towards onto
+across along around via per versus too yet still thereby therein whether either neither rather quite
+rather perhaps likewise meanwhile instead besides unless except like became become becomes
 """
 
 # What lies on opposite sides, words of one side between them.
@@ -155,7 +203,7 @@ class Wording:
 
     def __init__(self, tokens: Tokens) -> None:
         self._tokens = tokens
-        self._stop = frozenset(tokens(" ".join(STOP_WORDS)))
+        self._stop = frozenset(tokens(f"{' '.join(STOP_WORDS)} {_FUNCTION_WORDS}"))
         self._stems: dict[str, tuple[str, ...]] = {}
         self._group: dict[str, str] = {}
         for line in _SYNONYMS.split("\n"):

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ragkit.citations.wording import Word
+from ragkit.citations.wording import Kind, Word
 
 # Two words keep company if at most this many places lie between theirs in the source.
 _NEAR = 3
@@ -43,6 +44,49 @@ class Alignment:
             1.0 if word.stem in granted else self._support(number)
             for number, word in enumerate(self.claim)
         ]
+
+    def displaced(self, kind: Kind) -> list[str]:
+        """Return the names or numbers of the claim in whose place the source has another one."""
+        found = []
+        for group in self._groups(kind):
+            if any(self.is_there(number) for number in group):
+                continue
+            if self._neighbours_another(group):
+                found.extend(self.claim[number].text for number in group)
+        return found
+
+    def _groups(self, kind: Kind) -> list[list[int]]:
+        """Return the words of a kind, those that stand side by side together."""
+        groups: list[list[int]] = []
+        for number, word in enumerate(self.claim):
+            if word.kind != kind:
+                continue
+            if groups and groups[-1][-1] == number - 1:
+                groups[-1].append(number)
+            else:
+                groups.append([number])
+        return groups
+
+    def _neighbours_another(self, group: Sequence[int]) -> bool:
+        """Whether a free name or number stands where the group's neighbours would have it."""
+        taken = {self.places[n] for n in range(len(self.places)) if self.is_there(n)}
+        for neighbour, step in ((group[0] - 1, 1), (group[-1] + 1, -1)):
+            if not 0 <= neighbour < len(self.places) or not self.is_there(neighbour):
+                continue
+            place = (self.places[neighbour] or 0) + step
+            if 0 <= place < len(self.source) and place not in taken and self.source[place].kind:
+                return True
+        return False
+
+    def swapped(self) -> str:
+        """Return the first of two names that stand the other way round about the same word."""
+        known = [n for n, word in enumerate(self.claim) if word.kind == "name" and self.is_there(n)]
+        for first, second in itertools.combinations(known, 2):
+            low, high = self.places[second] or 0, self.places[first] or 0
+            between = self.places[first + 1 : second]
+            if low < high and any(p is not None and low < p < high for p in between):
+                return self.claim[first].text
+        return ""
 
     def _support(self, number: int) -> float:
         place = self.places[number]

@@ -36,7 +36,10 @@ _JOINT = re.compile(r";\s+(?:and\s+)?|,?\s+(?:and|while|whereas|but)\s+")
 _PRONOUN = re.compile(
     r"\b(?:he|she|it|they|him|her|them|his|hers|its|their|this|that|these|those|who|which)\b", re.I
 )
-_CLAUSE_START = re.compile(r"(?:^|[,;:(–—]|\b(?:and|while|whereas|but|that|which|who)\b)\s*")
+_CLAUSE_END = re.compile(r"[;:.!?]\s+|,\s+(?:and|while|whereas|but|which|who)\s+")
+_PASSIVE = re.compile(r"\b(?:is|are|was|were|been|being|be)\s(?:\w+\s)?\w+\sby\b")
+# Among how many words of a clause its subject is looked for.
+_SUBJECT_WORDS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +63,16 @@ class _Claim:
 
 @dataclass(frozen=True, slots=True)
 class _Verdict:
-    """What one run of sentences makes of a claim; `reason` is "" where it carries it."""
+    """What one run of sentences makes of a claim; `reason` is "" where it carries it.
+
+    One `is_about` the claim if its words support it, whatever becomes of numbers and names.
+    """
 
     quote: Quote
     support: float
     reason: str
+    sentences: int
+    is_about: bool = True
 
 
 class Checker:
@@ -121,13 +129,21 @@ class Checker:
                 if len(claim.words) < _MIN_CLAUSE_WORDS:
                     break
                 verdicts = self._verdicts(claim, given)
-                carrying = [v.quote for v in verdicts if not v.reason and _begins(claim, v.quote)]
+                carrying = [v.quote for v in verdicts if not v.reason and self._opens(claim, v.quote)]
                 if not carrying:
                     break
                 found.append(carrying[0])
             if len(found) == 2:
                 return found
         return []
+
+    def _opens(self, claim: _Claim, quote: Quote) -> bool:
+        """Whether a claim begins as a clause of the quote does: it isn't cut out of its middle."""
+        begun = {word.stem for word in claim.words[:_SUBJECT_WORDS]}
+        for clause in _CLAUSE_END.split(quote.text):
+            if begun & {word.stem for word in self._wording.words(clause)[:_SUBJECT_WORDS]}:
+                return True
+        return False
 
     # --- what is compared ----------------------------------------------------------------------
 
@@ -162,10 +178,8 @@ class Checker:
             reading = self._reading(number)
             tried = [self._verdict(claim, reading, run) for run in _runs(claim, reading)]
             if tried:
-                found.append(min(tried, key=lambda v: (bool(v.reason), -v.support)))
-        return sorted(
-            found, key=lambda v: (bool(v.reason), -v.support, v.quote.passage.number)
-        )
+                found.append(_decisive(tried))
+        return sorted(found, key=lambda v: (bool(v.reason), -v.support, v.quote.passage.number))
 
     def _verdict(self, claim: _Claim, reading: _Reading, run: tuple[int, int]) -> _Verdict:
         first, last = run
@@ -180,35 +194,60 @@ class Checker:
         support = alignment.support(above | echoed)
         share = sum(support) / len(support) if support else 0.0
         if share < MIN_SUPPORT or _least_in_a_row(support) < MIN_SUPPORT_IN_A_ROW:
-            return _Verdict(quote, share, "the passage it cites doesn't say so")
-        return _Verdict(quote, share, self._disagreement(claim, quote, alignment, above))
+            reason = "the passage it cites doesn't say so"
+            return _Verdict(quote, share, reason, last - first + 1, is_about=False)
+        reason = self._disagreement(claim, quote, alignment, above)
+        return _Verdict(quote, share, reason, last - first + 1)
 
     def _disagreement(
         self, claim: _Claim, quote: Quote, alignment: Alignment, above: frozenset[str]
     ) -> str:
         """Return what of a claim its quote contradicts or doesn't hold; "" if nothing."""
         whole = quote.passage.surroundings
-        source = "\n".join((*quote.above, quote.text))
         for quotation in _QUOTATION.findall(claim.text):
             if len(quotation.split()) >= _QUOTED_WORDS and _plain(quotation) not in _plain(whole):
                 return "its quotation does not stand in the passage it cites"
-        missing = facts.missing(claim.facts, self._read(source), self._read(whole))
-        codes = numbers(" ".join(_CODE_WORD.findall(claim.text)))
-        if not missing and codes:
-            missing = min(codes - numbers(source), default="")
-        missing = missing or self._missing_name(alignment, above)
+        missing = self._missing_fact(claim, quote, alignment) or self._missing_name(alignment, above)
         if missing:
             return f"{missing} does not stand in the passage it cites"
+        if alignment.swapped() and _is_passive(claim.text) == _is_passive(quote.text):
+            return f"it swaps {alignment.swapped()} with another name of the passage it cites"
         if self._wording.contradicts(claim.text, quote.text):
             return "it says the opposite of the passage it cites"
         return ""
+
+    def _missing_fact(self, claim: _Claim, quote: Quote, alignment: Alignment) -> str:
+        """Return a number, date or time that the quote lacks, "" if none.
+
+        What stands in a heading above it counts too, unless the quote has another in its place.
+        """
+        around = self._read(quote.passage.surroundings)
+        missing = facts.missing(claim.facts, self._read(quote.text), around)
+        if missing and not alignment.displaced("number"):
+            source = "\n".join((*quote.above, quote.text))
+            missing = facts.missing(claim.facts, self._read(source), around)
+        codes = numbers(" ".join(_CODE_WORD.findall(claim.text)))
+        return missing or min(codes - numbers("\n".join((*quote.above, quote.text))), default="")
 
     def _missing_name(self, alignment: Alignment, above: frozenset[str]) -> str:
         known = above | self._question
         for number, word in enumerate(alignment.claim):
             if word.kind == "name" and not alignment.is_there(number) and word.stem not in known:
                 return word.text
-        return ""
+        return next(iter(alignment.displaced("name")), "")
+
+
+def _decisive(tried: Sequence[_Verdict]) -> _Verdict:
+    """Return the verdict of the shortest run that is about a claim, of several the kindest.
+
+    A longer one would only add the numbers and names that the sentences themselves don't have.
+    """
+    about = [verdict for verdict in tried if verdict.is_about]
+    if not about:
+        return max(tried, key=lambda verdict: verdict.support)
+    fewest = min(verdict.sentences for verdict in about)
+    shortest = [verdict for verdict in about if verdict.sentences == fewest]
+    return min(shortest, key=lambda verdict: (bool(verdict.reason), -verdict.support))
 
 
 def _runs(claim: _Claim, reading: _Reading) -> list[tuple[int, int]]:
@@ -241,8 +280,8 @@ def _least_in_a_row(support: Sequence[float]) -> float:
     return min((sum(row) / len(row) for row in rows if row), default=0.0)
 
 
-def _begins(claim: _Claim, quote: Quote) -> bool:
-    return True
+def _is_passive(text: str) -> bool:
+    return bool(_PASSIVE.search(text))
 
 
 def _plain(text: str) -> str:

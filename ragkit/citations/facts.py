@@ -84,8 +84,8 @@ _SCALE = "|".join(word for word in SCALES if len(word) > 3)
 _QUANTITY = re.compile(
     rf"""
     (?: (?P<currency> {_CURRENCY}) \s? )?
-    (?: (?<![\w.])(?<![A-Z]-)
-        (?: (?P<digits> \d+(?:,\d\d\d)*(?!\d)(?:\.\d+)? | \d+(?:\.\d+)? | \.\d+ )
+    (?: (?<![\w.·])(?<![A-Z]-)
+        (?: (?P<digits> \d+(?:,\d\d\d)*(?!\d)(?:[.·]\d+)? | \d+(?:[.·]\d+)? | \.\d+ )
             (?: \s?/\s?(?P<over> \d{{1,2}})(?![\d/]) )? \s?(?P<sign> [½¼¾⅓⅔⅛] )?
             (?: st | nd | rd | th )?
           | (?P<alone> [½¼¾⅓⅔⅛] )
@@ -287,7 +287,7 @@ def _quantity(match: re.Match[str], text: str) -> Quantity | None:
 def _bare(match: re.Match[str]) -> tuple[Decimal, bool]:
     """Return the number of a match without its scale and unit, and whether it is loosely meant."""
     if match["digits"]:
-        value = Decimal(match["digits"].replace(",", ""))
+        value = Decimal(match["digits"].replace(",", "").replace("·", "."))
         if match["over"] and int(match["over"]):
             value /= int(match["over"])
         if match["sign"]:
@@ -367,7 +367,12 @@ def _has_quantity(quantity: Quantity, source: Facts, around: Facts) -> bool:
         if dimension == "%" and (value / 100, "") in values:
             return True
         # The source has the number alone, and its table's header or its heading the unit.
-        alone = {(quantity.number, ""), (quantity.raw, "")} & values
+        alone = [
+            other
+            for other in source.quantities
+            if not (other.dimension or other.is_loose)
+            and other.value in (quantity.number, quantity.raw)
+        ]
         return bool(alone) and dimension in around.mentions
     parts = {part for date in source.dates for part in (date.year, date.day)}
     parts |= {time.minutes // 60 for time in source.times if time.minutes % 60 == 0}

@@ -110,6 +110,7 @@ _WRITTEN_UNIT = re.compile(
     + "|".join(sorted((u for u in _BY_UNIT if u.isalpha()), key=len, reverse=True))
     + r")\b"
 )
+_GOES_ON = re.compile(r"\s*(?:and|or|to|vs\.?|versus|[-–,])\s*-?[\d$£€]")
 _MONEY = re.compile(r"[$£€](?=\d)")
 
 
@@ -117,6 +118,8 @@ def unit(scene: Scene, rng: random.Random, split: Split) -> Case | None:
     """Another unit, scale or currency beside the same number."""
     text = scene.sentence
     found = [*_UNIT.finditer(text), *_WRITTEN_UNIT.finditer(text), *_MONEY.finditer(text)]
+    # "67 and 63 %" says the same as "67 % and 63 %".
+    found = [m for m in found if not _GOES_ON.match(text, m.end())]
     if not found:
         return None
     match = rng.choice(found)

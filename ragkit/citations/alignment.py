@@ -47,19 +47,21 @@ class Alignment:
 
     def displaced(self, kind: Kind) -> list[str]:
         """Return the names or numbers of the claim in whose place the source has another one."""
-        found = []
-        for group in self._groups(kind):
-            if any(self.is_there(number) for number in group):
-                continue
-            if self._neighbours_another(group):
-                found.extend(self.claim[number].text for number in group)
-        return found
+        return [
+            self.claim[number].text
+            for group in self._groups(kind)
+            if self._neighbours_another(group)
+            for number in group
+        ]
 
     def _groups(self, kind: Kind) -> list[list[int]]:
-        """Return the words of a kind, those that stand side by side together."""
+        """Return the words of a kind that stand elsewhere in the source, or nowhere in it.
+
+        Those that stand side by side come together.
+        """
         groups: list[list[int]] = []
         for number, word in enumerate(self.claim):
-            if word.kind != kind:
+            if word.kind != kind or self._is_at_home(number):
                 continue
             if groups and groups[-1][-1] == number - 1:
                 groups[-1].append(number)
@@ -67,14 +69,32 @@ class Alignment:
                 groups.append([number])
         return groups
 
+    def _is_at_home(self, number: int) -> bool:
+        """Whether a word stands in the source beside a neighbour of another kind, or of its name."""
+        if not self.is_there(number):
+            return False
+        place = self.places[number] or 0
+        return any(
+            self.is_there(other) and abs((self.places[other] or 0) - place) <= _NEAR
+            for other in (number - 1, number + 1)
+            if 0 <= other < len(self.places)
+        )
+
     def _neighbours_another(self, group: Sequence[int]) -> bool:
         """Whether a free name or number stands where the group's neighbours would have it."""
-        taken = {self.places[n] for n in range(len(self.places)) if self.is_there(n)}
+        taken = {
+            place
+            for number, place in enumerate(self.places)
+            if self.is_there(number) and number not in group
+        }
+        own = {self.places[number] for number in group if self.is_there(number)}
         for neighbour, step in ((group[0] - 1, 1), (group[-1] + 1, -1)):
             if not 0 <= neighbour < len(self.places) or not self.is_there(neighbour):
                 continue
             place = (self.places[neighbour] or 0) + step
-            if 0 <= place < len(self.source) and place not in taken and self.source[place].kind:
+            if place in own or place in taken or not 0 <= place < len(self.source):
+                continue
+            if self.source[place].kind:
                 return True
         return False
 

@@ -36,10 +36,11 @@ _JOINT = re.compile(r";\s+(?:and\s+)?|,?\s+(?:and|while|whereas|but)\s+")
 _PRONOUN = re.compile(
     r"\b(?:he|she|it|they|him|her|them|his|hers|its|their|this|that|these|those|who|which)\b", re.I
 )
-_CLAUSE_END = re.compile(r"[;:.!?]\s+|,\s+(?:and|while|whereas|but|which|who)\s+")
+_CLAUSE_START = re.compile(r"(?:^|[;:.!?]\s+|,?\s+(?:but|while|whereas)\s+)")
+_CLAUSE_END = re.compile(r"(?:[,;:.!?](?=\s|$)|$)")
 _PASSIVE = re.compile(r"\b(?:is|are|was|were|been|being|be)\s(?:\w+\s)?\w+\sby\b")
-# Among how many words of a clause its subject is looked for.
-_SUBJECT_WORDS = 2
+# Among how many words at either end of a clause the claim's own end is looked for.
+_END_WORDS = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +113,7 @@ class Checker:
 
         All of it must stand in one place, or each of its clauses in one.
         """
-        verdicts = self._verdicts(self._claim(text, given), given)
+        verdicts = self._verdicts(self._claim(text), given)
         quotes = [verdict.quote for verdict in verdicts if not verdict.reason][:most]
         if not quotes:
             quotes = self._by_clauses(text, given)
@@ -125,11 +126,11 @@ class Checker:
         for joint in _JOINT.finditer(text):
             found = []
             for half in (text[: joint.start()], text[joint.end() :]):
-                claim = self._claim(half, given)
+                claim = self._claim(half)
                 if len(claim.words) < _MIN_CLAUSE_WORDS:
                     break
                 verdicts = self._verdicts(claim, given)
-                carrying = [v.quote for v in verdicts if not v.reason and self._opens(claim, v.quote)]
+                carrying = [v.quote for v in verdicts if not v.reason and self._is_whole(claim, v.quote)]
                 if not carrying:
                     break
                 found.append(carrying[0])
@@ -137,18 +138,25 @@ class Checker:
                 return found
         return []
 
-    def _opens(self, claim: _Claim, quote: Quote) -> bool:
-        """Whether a claim begins as a clause of the quote does: it isn't cut out of its middle."""
-        begun = {word.stem for word in claim.words[:_SUBJECT_WORDS]}
-        for clause in _CLAUSE_END.split(quote.text):
-            if begun & {word.stem for word in self._wording.words(clause)[:_SUBJECT_WORDS]}:
-                return True
-        return False
+    def _is_whole(self, claim: _Claim, quote: Quote) -> bool:
+        """Whether a claim begins and ends as clauses of the quote do: it isn't cut out of one."""
+        starts = {
+            word.stem
+            for clause in _CLAUSE_START.split(quote.text)
+            for word in self._wording.words(clause)[:_END_WORDS]
+        }
+        ends = {
+            word.stem
+            for clause in _CLAUSE_END.split(quote.text)
+            for word in self._wording.words(clause)[-_END_WORDS:]
+        }
+        stems = [word.stem for word in claim.words]
+        return not starts.isdisjoint(stems[:_END_WORDS]) and stems[-1] in ends
 
     # --- what is compared ----------------------------------------------------------------------
 
-    def _claim(self, text: str, given: Sequence[int]) -> _Claim:
-        known = frozenset().union(*(self._reading(number).names for number in given))
+    def _claim(self, text: str) -> _Claim:
+        known = frozenset().union(*(self._reading(number).names for number in self._passages))
         return _Claim(text, tuple(self._wording.words(text, known)), self._read(text))
 
     def _read(self, text: str) -> Facts:

@@ -181,6 +181,7 @@ def name(scene: Scene, rng: random.Random, split: Split) -> Case | None:
         pool = [each for n in scene.elsewhere() for each in
                 names_of(scene.given[n].passage.chunk.text)]
     options = sorted({each for each in pool if content(each) and not content(each) & standing})
+    options = [each for each in options if each[:3] != old[:3] and len(each) > 2]
     if not options:
         return None
     changed = re.sub(rf"\b{re.escape(old)}\b", lambda _: rng.choice(options), text, count=1)

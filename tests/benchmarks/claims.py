@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from ragkit.text import STOP_WORDS
 from tests.benchmarks.claim_sources import Source, Split, content, overlap
 from tests.benchmarks.paraphrases import paraphrase
 
@@ -174,8 +175,10 @@ def names_of(text: str) -> list[str]:
         is_within = bool(before) and before[-1] not in ".!?:;\n-*#>•|" and "\n" not in text[
             max(0, match.start() - 2) : match.start()
         ]
-        if is_within and match[0].split()[0] not in _MONTHS_AND_DAYS and len(match[0]) > 2:
-            found.append(match[0].removesuffix("’s").removesuffix("'s"))
+        name = match[0].removesuffix("’s").removesuffix("'s")
+        is_common = name.lower() in STOP_WORDS or re.search(rf"\b{re.escape(name.lower())}\b", text)
+        if is_within and not is_common and name.split()[0] not in _MONTHS_AND_DAYS:
+            found.append(name)
     return found
 
 

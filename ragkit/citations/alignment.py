@@ -14,6 +14,7 @@ _NEAR = 3
 # another. Chosen with the thresholds, on the dev split of tests.benchmarks.citations.
 _ALONE_WORTH = 0.35
 _ASSUMED_WORTH = 0.8
+_ECHOED_WORTH = 0.5
 # So many words in a row may be other words for those in their places; one at either end.
 _MOST_ASSUMED = 2
 
@@ -35,13 +36,16 @@ class Alignment:
         """Whether a word of the claim stands in the source itself."""
         return self.places[number] is not None and number not in self.assumed
 
-    def support(self, granted: frozenset[str]) -> list[float]:
+    def support(self, granted: frozenset[str], echoed: frozenset[str]) -> list[float]:
         """Return how well each word of the claim is supported, from 0 to 1.
 
-        `granted` are stems that need no support: those of the headings above the source.
+        `granted` are stems that need no support, as those of the headings above the source;
+        `echoed` are those of the question, which a sentence may take up.
         """
         return [
-            1.0 if word.stem in granted else self._support(number)
+            1.0
+            if word.stem in granted
+            else max(self._support(number), _ECHOED_WORTH if word.stem in echoed else 0.0)
             for number, word in enumerate(self.claim)
         ]
 
@@ -113,7 +117,7 @@ class Alignment:
         if place is None:
             return 0.0
         has_company = any(
-            self.is_there(other) and abs((self.places[other] or 0) - place) <= _NEAR
+            (other_place := self.places[other]) is not None and abs(other_place - place) <= _NEAR
             for other in (number - 1, number + 1)
             if 0 <= other < len(self.places)
         )

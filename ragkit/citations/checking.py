@@ -23,6 +23,8 @@ _IN_A_ROW = 5
 # Another sentence joins a quote if it adds at least this much.
 _MIN_EXTENSION = 0.15
 _MAX_QUOTE_SENTENCES = 3
+# A longer quote is preferred to a shorter one that would do if it supports this much more.
+_MUCH_MORE = 0.2
 # Places of a passage that are tried, the best first.
 _TRIED_RUNS = 2
 _MIN_CLAUSE_WORDS = 3
@@ -199,7 +201,7 @@ class Checker:
             above |= {word.stem for words in reading.words[max(0, first - 2) : first]
                       for word in words if word.kind == "name"}
         echoed = {w.stem for w in claim.words if w.kind == "name"} & self._question
-        support = alignment.support(above | echoed)
+        support = alignment.support(above | echoed, self._question)
         share = sum(support) / len(support) if support else 0.0
         if share < MIN_SUPPORT or _least_in_a_row(support) < MIN_SUPPORT_IN_A_ROW:
             reason = "the passage it cites doesn't say so"
@@ -231,11 +233,12 @@ class Checker:
         """
         around = self._read(quote.passage.surroundings)
         missing = facts.missing(claim.facts, self._read(quote.text), around)
-        if missing and not alignment.displaced("number"):
-            source = "\n".join((*quote.above, quote.text))
-            missing = facts.missing(claim.facts, self._read(source), around)
+        in_context = "\n".join((*quote.above, quote.text))
+        is_other = alignment.displaced("number") or numbers(missing) & numbers(quote.text)
+        if missing and not is_other:
+            missing = facts.missing(claim.facts, self._read(in_context), around)
         codes = numbers(" ".join(_CODE_WORD.findall(claim.text)))
-        return missing or min(codes - numbers("\n".join((*quote.above, quote.text))), default="")
+        return missing or min(codes - numbers(in_context), default="")
 
     def _missing_name(self, alignment: Alignment, above: frozenset[str]) -> str:
         known = above | self._question
@@ -248,13 +251,16 @@ class Checker:
 def _decisive(tried: Sequence[_Verdict]) -> _Verdict:
     """Return the verdict of the shortest run that is about a claim, of several the kindest.
 
-    A longer one would only add the numbers and names that the sentences themselves don't have.
+    A longer one would only add the numbers and names that the sentences themselves don't have,
+    unless it says much more of the claim.
     """
     about = [verdict for verdict in tried if verdict.is_about]
     if not about:
         return max(tried, key=lambda verdict: verdict.support)
-    fewest = min(verdict.sentences for verdict in about)
-    shortest = [verdict for verdict in about if verdict.sentences == fewest]
+    most = max(verdict.support for verdict in about)
+    good = [verdict for verdict in about if verdict.support > most - _MUCH_MORE]
+    fewest = min(verdict.sentences for verdict in good)
+    shortest = [verdict for verdict in good if verdict.sentences == fewest]
     return min(shortest, key=lambda verdict: (bool(verdict.reason), -verdict.support))
 
 

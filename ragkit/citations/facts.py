@@ -34,11 +34,12 @@ def _number_words() -> dict[str, int]:
 
 
 _NUMBER_WORDS = _number_words()
-_CARDINALS = {word: str(_NUMBER_WORDS[word]) for word in _SMALL[2:13]}
+# Written numbers that are one in any sentence; "one" often isn't.
+CARDINALS = {word: str(_NUMBER_WORDS[word]) for word in (*_SMALL[2:], *_TENS)}
 # What stands for a number in a source, but need not mean one in a sentence.
 _LOOSE = {
     "one": 1, "once": 1, "single": 1, "a": 1, "an": 1, "twice": 2, "both": 2, "pair": 2,
-    "double": 2, "couple": 2, "dozen": 12, "triple": 3, "trio": 3, "thrice": 3, "zero": 0,
+    "double": 2, "couple": 2, "dozen": 12, "thrice": 3, "zero": 0,
 }  # fmt: skip
 _FRACTIONS = {"half": 2, "third": 3, "quarter": 4, "fourth": 4, "fifth": 5, "tenth": 10}
 _SIGNS = {"½": (1, 2), "¼": (1, 4), "¾": (3, 4), "⅓": (1, 3), "⅔": (2, 3), "⅛": (1, 8)}
@@ -93,7 +94,7 @@ _QUANTITY = re.compile(
             (?P<fraction> half | halves | thirds? | quarters? | fourths? | fifths? | tenths? )\b
             (?= \s+(?:of|the|a|an|as)\b | \s+(?:{UNIT}) )  )
           | (?i: (?P<word> {_WORDS_PATTERN} | once | twice | single | both | pair | double | couple
-            | dozen | triple | trio | thrice | an?(?= [ ](?: {_SCALE} )\b ) ) \b ) ) )
+            | dozen | thrice | an?(?= [ ](?: {_SCALE} )\b ) ) \b ) ) )
     (?: [-\s]?(?P<scale> (?: {_SCALE} )\b | (?: k | bn | mn )\b ) | (?P<short> [mMbB] )\b )?
     (?: [-\s]? (?P<unit> {UNIT} ) )?
     """,
@@ -367,16 +368,12 @@ def _has_quantity(quantity: Quantity, source: Facts, around: Facts) -> bool:
         if dimension == "%" and (value / 100, "") in values:
             return True
         # The source has the number alone, and its table's header or its heading the unit.
-        alone = [
-            other
-            for other in source.quantities
-            if not (other.dimension or other.is_loose)
-            and other.value in (quantity.number, quantity.raw)
-        ]
-        return bool(alone) and dimension in around.mentions
+        same = [other for other in source.quantities if quantity.raw in (other.raw, other.number)]
+        alone = [other for other in same if not (other.dimension or other.is_loose)]
+        return len(same) == len(alone) > 0 and dimension in around.mentions
     parts = {part for date in source.dates for part in (date.year, date.day)}
     parts |= {time.minutes // 60 for time in source.times if time.minutes % 60 == 0}
-    if value in parts or (value < 1 and (value * 100, "%") in values):
+    if value in parts or (0 < value < 1 and (value * 100, "%") in values):
         return True
     return any(value == q.number and q.dimension not in STRICT for q in source.quantities)
 
@@ -392,6 +389,6 @@ def numbers(text: str) -> frozenset[str]:
         whole = "".join(str(int(digit)) for digit in whole).lstrip("0") or "0"
         found.add(f"{whole}.{part}" if part else whole)
     for word in re.findall(r"[a-z]+", text.lower()):
-        if word in _CARDINALS:
-            found.add(_CARDINALS[word])
+        if word in CARDINALS:
+            found.add(CARDINALS[word])
     return frozenset(found)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
+from ragkit.citations.facts import CARDINALS, numbers
 from ragkit.text import STOP_WORDS
 
 Tokens = Callable[[str], list[str]]
@@ -180,12 +181,8 @@ _PREFIX = re.compile(r"(?:un|non-?|in|im|ir|il|dis)(?=[a-z]{4})")
 # How far behind a "not" the word that it denies is looked for.
 _DENIED_CHARACTERS = 60
 
-_WORD = re.compile(r"\w+(?:['’]\w+)*")
+_WORD = re.compile(r"\d+(?:[.,·]\d+)*\w*|\w+(?:['’]\w+)*")
 _SENTENCE_START = re.compile(r"(?:^|[.!?:;…]|\n|^\s*[-*+•>#|]+)[\s\"“”‘’'„«(\[*_]*\Z")
-_NUMBER_WORD = re.compile(
-    r"(?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|(?:thir|four|fif|six|seven|eigh"
-    r"|nine)teen|(?:twen|thir|for|fif|six|seven|eigh|nine)ty|hundred|thousand|million|billion)s?"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +219,8 @@ class Wording:
         """Return the stems of a word, none for one that says nothing by itself."""
         found = self._stems.get(word)
         if found is None:
-            stems = self._tokens(word)
+            value = _value(word)
+            stems = [value] if value else self._tokens(word)
             found = tuple(self._group.get(s, s) for s in stems if s not in self._stop)
             self._stems[word] = found
         return found
@@ -294,11 +292,18 @@ class Wording:
         return False
 
 
+def _value(word: str) -> str:
+    """Return a number in one form, "" for another word: 1,234.50 is 1234.5, and two is 2."""
+    if word[0].isdigit():
+        return min(numbers(word), key=len)
+    return CARDINALS.get(word.lower(), "")
+
+
 def _kind(match: re.Match[str], text: str, names: frozenset[str]) -> Kind:
     written = match[0]
     if any(character.isdigit() for character in written):
         return "name" if written[0].isalpha() else "number"
-    if _NUMBER_WORD.fullmatch(written.lower()):
+    if written.lower() in CARDINALS:
         return "number"
     if not written[0].isupper():
         return ""

@@ -61,27 +61,26 @@ class Alignment:
     def _groups(self, kind: Kind) -> list[list[int]]:
         """Return the words of a kind that stand elsewhere in the source, or nowhere in it.
 
-        Those that stand side by side come together.
+        Those side by side come together, where they have that in common.
         """
+        numbers = [number for number, word in enumerate(self.claim) if word.kind == kind]
         groups: list[list[int]] = []
-        for number, word in enumerate(self.claim):
-            if word.kind != kind or self._is_at_home(number):
-                continue
-            if groups and groups[-1][-1] == number - 1:
+        for number in numbers:
+            last = groups[-1][-1] if groups else -2
+            if last == number - 1 and self.is_there(last) == self.is_there(number):
                 groups[-1].append(number)
             else:
                 groups.append([number])
-        return groups
+        return [group for group in groups if not self._is_at_home(group)]
 
-    def _is_at_home(self, number: int) -> bool:
-        """Whether a word stands in the source beside a neighbour of another kind, or of its name."""
-        if not self.is_there(number):
-            return False
-        place = self.places[number] or 0
+    def _is_at_home(self, group: Sequence[int]) -> bool:
+        """Whether a group stands in the source beside a neighbour that it has in the claim."""
         return any(
-            self.is_there(other) and abs((self.places[other] or 0) - place) <= _NEAR
-            for other in (number - 1, number + 1)
-            if 0 <= other < len(self.places)
+            self.is_there(own)
+            and 0 <= other < len(self.places)
+            and self.is_there(other)
+            and abs((self.places[other] or 0) - (self.places[own] or 0)) <= _NEAR
+            for own, other in ((group[0], group[0] - 1), (group[-1], group[-1] + 1))
         )
 
     def _neighbours_another(self, group: Sequence[int]) -> bool:

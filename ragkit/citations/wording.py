@@ -182,6 +182,8 @@ _PREFIX = re.compile(r"(?:un|non-?|in|im|ir|il|dis)(?=[a-z]{4})")
 _DENIED_CHARACTERS = 60
 
 _WORD = re.compile(r"\d+(?:[.,·]\d+)*\w*|\w+(?:['’]\w+)*")
+# Names that small letters would make a stop word: the US, the WHO, T cells.
+_LOOKS_LIKE_STOP = re.compile(r"US|WHO|IT|[B-HJ-Z]")
 _SENTENCE_START = re.compile(r"(?:^|[.!?:;…]|\n|^\s*[-*+•>#|]+)[\s\"“”‘’'„«(\[*_]*\Z")
 
 
@@ -221,7 +223,10 @@ class Wording:
         if found is None:
             value = _value(word)
             stems = [value] if value else self._tokens(word)
-            found = tuple(self._group.get(s, s) for s in stems if s not in self._stop)
+            if word.isascii() and word.isalnum():
+                stems = stems[:1]  # the parts of a CamelCase word come after it
+            stop = frozenset[str]() if _LOOKS_LIKE_STOP.fullmatch(word) else self._stop
+            found = tuple(self._group.get(s, s) for s in stems if s not in stop)
             self._stems[word] = found
         return found
 

@@ -129,22 +129,20 @@ def _quoted(checked: Checked) -> str:
 def ask(cases: Sequence[Case], row: Row) -> None:
     """Let a chat model on loopback say each case, over an index of the passages given with it."""
     with tempfile.TemporaryDirectory() as folder, TempicoServer() as server:
+        settings = Settings(base_url=server.base_url, gate_threshold=0.0, web="never")
+        environ = {"TEMPICO_API_KEY": server.key}
         for number, case in enumerate(cases):
-            documents = {source.document.uri: source.document for source in case.given}
-            environ = {"TEMPICO_API_KEY": server.key}
-            settings = Settings(
-                base_url=server.base_url, gate_threshold=0.0, web="never", rerank="none"
-            )
-            path = Path(folder, f"{number}.db")
-            with Index.open(path, settings, environ=environ) as index:
-                for uri, document in documents.items():
-                    name = f"{number}-{uri.rpartition('/')[2]}.txt"
-                    index.ingest_bytes(document.text.encode(), uri=uri, name=name)
+            documents = Path(folder, str(number))
+            documents.mkdir()
+            for source in case.given:
+                name = Path(source.document.uri).name
+                (documents / name).write_bytes(source.data)
+            with Index.open(Path(folder, f"{number}.db"), settings, environ=environ) as index:
+                index.ingest(documents)
                 server.reply = lambda body, case=case: _reply(case, body)
                 answer = index.ask(_question(case), limit=_ASKED_PASSAGES)
-                stored = {d.uri: index.get(d.id).text for d in index.documents()}
-            is_right = _is_answered_right(case, answer)
-            row.add(case, is_right, answer.text or str(answer.removed))
+                stored = {citation.uri: index.get(citation.uri).text for citation in answer.citations}
+            row.add(case, _is_answered_right(case, answer), answer.text or str(answer.removed))
             for citation in answer.citations:
                 text = stored[citation.uri]
                 row.citations += 1
@@ -169,11 +167,11 @@ def _reply(case: Case, body: Json) -> str:
         for number, source in enumerate(case.given, start=1)
         if (found := _numbered(prompt, source.passage.chunk.text))
     }
-    return re.sub(
-        r"\d+(?=[\d, \[\]【】]*[\]】])(?<=[\[【 \d]\d|[\[【 ]\d\d)|(?<=[\[【])\d+",
-        lambda m: places.get(int(m[0]), "99"),
-        case.sentence,
-    )
+
+    def placed(marker: re.Match[str]) -> str:
+        return re.sub(r"\d+", lambda m: places.get(int(m[0]), "99"), marker[0])
+
+    return re.sub(r"[\[【]\d+(?:, \d+)*[\]】]", placed, case.sentence)
 
 
 def _numbered(prompt: str, text: str) -> re.Match[str] | None:
@@ -186,8 +184,9 @@ def _is_answered_right(case: Case, answer: Answer) -> bool:
         return bool(answer.citations) or case.kind == "foreign id"
     if not answer.text:
         return True
-    source = case.given[case.source - 1].document.uri if case.source else ""
-    return case.kind == "misattributed" and {c.uri for c in answer.citations} == {source}
+    source = Path(case.given[case.source - 1].document.uri).name if case.source else ""
+    shown = {Path(citation.uri).name for citation in answer.citations}
+    return case.kind == "misattributed" and shown == {source}
 
 
 # --- the table ---------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import json
 import random
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import groupby
 from typing import Any, Literal
@@ -41,6 +41,7 @@ class Source:
     group: str
     document: Document
     passage: Passage
+    data: bytes
 
     @cached_property
     def sentences(self) -> tuple[str, ...]:
@@ -101,7 +102,7 @@ def _passages(data: bytes, *, uri: str, group: str) -> Iterator[Source]:
     )
     for each in chunk(document, max_tokens=Settings().chunk_tokens):
         passage = Passage(1, each, document.content_hash, document.headings, document.pages)
-        yield Source(group, document, passage)
+        yield Source(group, document, passage, data)
 
 
 def _markdown(title: str, text: str) -> bytes:
@@ -141,7 +142,7 @@ def _chroma(split: Split) -> Iterator[Source]:
         text = path.read_text(encoding="utf-8")[:_MOST_CHARACTERS]
         found = list(_passages(text.encode(), uri=f"file:///chroma/{name}.md", group=name))
         for number, each in enumerate(found):
-            yield Source(f"{name}-{number // 16}", each.document, each.passage)
+            yield replace(each, group=f"{name}-{number // 16}")
 
 
 def _filings(split: Split) -> Iterator[Source]:
@@ -149,7 +150,7 @@ def _filings(split: Split) -> Iterator[Source]:
         data = (evaluation_data() / f"sec-10q/pdfs/{name}.pdf").read_bytes()
         found = list(_passages(data, uri=f"file:///sec/{name}.pdf", group=name))
         for number, each in enumerate(found):
-            yield Source(f"{name}-{number // 16}", each.document, each.passage)
+            yield replace(each, group=f"{name}-{number // 16}")
 
 
 def _lines(name: str) -> list[dict[str, Any]]:

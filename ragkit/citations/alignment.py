@@ -10,8 +10,9 @@ from ragkit.citations.wording import Kind, Word
 
 # Two words keep company if at most this many places lie between theirs in the source.
 _NEAR = 3
-# What a word is worth that stands there far from its neighbours, and one that stands in the place of
-# another. Chosen with the thresholds, on the dev split of tests.benchmarks.citations.
+# What a word is worth that stands there far from its neighbours, that stands in the place of
+# another, or that only the question has. Chosen with the thresholds of the checks, on the dev split
+# of tests.benchmarks.citations.
 _ALONE_WORTH = 0.35
 _ASSUMED_WORTH = 0.8
 _ECHOED_WORTH = 0.5

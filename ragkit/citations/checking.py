@@ -132,7 +132,9 @@ class Checker:
                 if len(claim.words) < _MIN_CLAUSE_WORDS:
                     break
                 verdicts = self._verdicts(claim, given)
-                carrying = [v.quote for v in verdicts if not v.reason and self._is_whole(claim, v.quote)]
+                carrying = [
+                    v.quote for v in verdicts if not v.reason and self._is_whole(claim, v.quote)
+                ]
                 if not carrying:
                     break
                 found.append(carrying[0])
@@ -198,8 +200,12 @@ class Checker:
         alignment = align(claim.words, words)
         above = self._wording.stems("\n".join(quote.above))
         if _PRONOUN.search(quote.text):
-            above |= {word.stem for words in reading.words[max(0, first - 2) : first]
-                      for word in words if word.kind == "name"}
+            above |= {
+                word.stem
+                for words in reading.words[max(0, first - 2) : first]
+                for word in words
+                if word.kind == "name"
+            }
         echoed = {w.stem for w in claim.words if w.kind == "name"} & self._question
         support = alignment.support(above | echoed, self._question)
         share = sum(support) / len(support) if support else 0.0
@@ -217,7 +223,9 @@ class Checker:
         for quotation in _QUOTATION.findall(claim.text):
             if len(quotation.split()) >= _QUOTED_WORDS and _plain(quotation) not in _plain(whole):
                 return "its quotation does not stand in the passage it cites"
-        missing = self._missing_fact(claim, quote, alignment) or self._missing_name(alignment, above)
+        missing = self._missing_fact(claim, quote, alignment) or self._missing_name(
+            alignment, above
+        )
         if missing:
             return f"{missing} does not stand in the passage it cites"
         if alignment.swapped() and _is_passive(claim.text) == _is_passive(quote.text):
@@ -270,10 +278,10 @@ def _runs(claim: _Claim, reading: _Reading) -> list[tuple[int, int]]:
     shared = [wanted & {word.stem for word in words} for words in reading.words]
     order = sorted(range(len(shared)), key=lambda i: (-len(shared[i]), i))
     found = []
-    for first in order[:_TRIED_RUNS]:
-        if not shared[first]:
+    for best in order[:_TRIED_RUNS]:
+        if not shared[best]:
             break
-        last, matched = first, shared[first]
+        first, last, matched = best, best, shared[best]
         found.append((first, last))
         while last - first + 1 < _MAX_QUOTE_SENTENCES:
             sides = [i for i in (first - 1, last + 1) if 0 <= i < len(shared)]

@@ -172,8 +172,8 @@ _NEGATION = re.compile(
 )
 # Where a source denies in another way, a "not" of the sentence may be its wording.
 _DENIAL = re.compile(
-    r"\b(?:lack|fail|refus|reject|den[iy]|prevent|avoid|absen|few\b|rare|hardly|scarce|only\b|except"
-    r"|unless|instead|rather|other than|free of|little\b|un\w{4}|in[a-z]\w{4}|im[pm]\w{3}|ir[r]\w{3}"
+    r"\b(?:lack|fail|refus|reject|den[iy]|prevent|avoid|absen|few\b|rare|scarce|only\b|except"
+    r"|unless|instead|rather|free of|little\b|un\w{4}|in[a-z]\w{4}|im[pm]\w{3}|ir[r]\w{3}"
     r"|dis\w{4}|non)",
     re.IGNORECASE,
 )
@@ -284,16 +284,18 @@ class Wording:
                     yield word.start()
                     break
 
-    def _prefixed(
-        self, text: str, here: dict[str, set[bool]], there: dict[str, set[bool]]
-    ) -> bool:
+    def _prefixed(self, text: str, here: dict[str, set[bool]], there: dict[str, set[bool]]) -> bool:
         """Whether a word such as "impossible" stands against the other text's "possible"."""
         for match in _WORD.finditer(text.lower()):
-            if prefix := _PREFIX.match(match[0]):
-                whole, bare = self._stem_of_any(match[0]), self._stem_of_any(match[0][prefix.end() :])
-                if bare in there and whole not in there and bare not in here:
-                    if {not sign for sign in here.get(whole, ())}.isdisjoint(there[bare]):
-                        return True
+            prefix = _PREFIX.match(match[0])
+            if prefix is None:
+                continue
+            whole = self._stem_of_any(match[0])
+            bare = self._stem_of_any(match[0][prefix.end() :])
+            if bare not in there or whole in there or bare in here:
+                continue
+            if there[bare].isdisjoint(not sign for sign in here.get(whole, ())):
+                return True
         return False
 
 

@@ -11,12 +11,14 @@ import re
 
 from tests.benchmarks.claim_sources import Split, content
 from tests.benchmarks.claims import (
+    DAYS,
     KINDS,
+    MONTHS,
     Case,
     Maker,
     Scene,
-    _case,
-    _maybe_paraphrased,
+    case_of,
+    maybe_paraphrased,
     names_of,
 )
 
@@ -28,11 +30,9 @@ _WRITTEN = (
     "two three four five six seven eight nine ten eleven twelve twenty thirty forty fifty".split()
 )
 _WRITTEN_NUMBER = re.compile(rf"\b(?:{'|'.join(_WRITTEN)})\b")
-_MONTH_NAMES = (
-    "January February March April May June July August September October November December"
-).split()
+_MONTH_NAMES = MONTHS
 _MONTH = re.compile(rf"\b(?:{'|'.join(_MONTH_NAMES)})\b(?= \d| of \d|,? \d{{4}})")
-_DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
+_DAYS = DAYS
 _DAY = re.compile(rf"\b(?:{'|'.join(_DAYS)})\b")
 _DAY_OF_MONTH = re.compile(
     rf"(?<=(?:{'|'.join(name[-3:] for name in _MONTH_NAMES)}) )\d{{1,2}}\b(?!\d)"
@@ -46,7 +46,7 @@ def _replaced(text: str, match: re.Match[str], new: str) -> str:
 
 
 def _lie(kind: str, scene: Scene, changed: str, rng: random.Random) -> Case:
-    return _case(kind, _maybe_paraphrased(changed, rng), scene, rng)
+    return case_of(kind, maybe_paraphrased(changed, rng), scene, rng)
 
 
 # --- numbers and units -------------------------------------------------------------------------
@@ -60,20 +60,24 @@ def number(scene: Scene, rng: random.Random, split: Split) -> Case | None:
     if not found:
         return None
     match = rng.choice(found)
-    standing = set(re.findall(r"\d[\d,.]*", text)) | {w for w in _WRITTEN if w in text.lower()}
     if match[0] in _WRITTEN:
-        new = rng.choice([word for word in _WRITTEN if word not in text.lower()])
+        new = rng.choice(_WRITTEN)
     else:
         around = _NUMBER.findall(scene.source.passage.chunk.text)
-        options = [_near(match[0], rng) for _ in range(3)] + rng.sample(around, 1)
-        new = rng.choice(options)
-    bare = new.rstrip(".").replace(",", "")
-    if any(float(bare) == float(s.rstrip(".,").replace(",", "")) for s in standing
-           if re.fullmatch(r"\d[\d,]*(?:\.\d+)?[.,]?", s)) if bare[0].isdigit() else new in standing:
-        return None
-    if bare.isdigit() and int(bare) in [_WRITTEN.index(w) + 2 for w in standing if w in _WRITTEN]:
+        new = rng.choice([_near(match[0], rng) for _ in range(3)] + rng.sample(around, 1))
+    if _values(new) & _values(text):
         return None
     return _lie("number", scene, _replaced(text, match, new), rng)
+
+
+def _values(text: str) -> frozenset[float]:
+    """Return the numbers of a text, in digits or written."""
+    digits = re.findall(r"\d[\d,]*(?:[.·]\d+)?", text)
+    found = {float(each.replace(",", "").replace("·", ".")) for each in digits}
+    written = [2.0, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 20, 30, 40, 50]
+    words = set(re.findall(r"[a-z]+", text.lower()))
+    found |= {value for word, value in zip(_WRITTEN, written, strict=True) if word in words}
+    return frozenset(found)
 
 
 def _near(written: str, rng: random.Random) -> str:
@@ -166,7 +170,7 @@ def date(scene: Scene, rng: random.Random, split: Split) -> Case | None:
 
 
 def name(scene: Scene, rng: random.Random, split: Split) -> Case | None:
-    """Another name in a name's place: of the same passage in every other case, or of the subject."""
+    """Another name in a name's place: every other time one of the same passage."""
     text = scene.sentence
     within = names_of(text)
     standing = content(text) | content(scene.source.passage.chunk.title)
@@ -178,8 +182,9 @@ def name(scene: Scene, rng: random.Random, split: Split) -> Case | None:
     old = rng.choice(within)
     pool = own
     if rng.random() < 0.5:
-        pool = [each for n in scene.elsewhere() for each in
-                names_of(scene.given[n].passage.chunk.text)]
+        pool = [
+            each for n in scene.elsewhere() for each in names_of(scene.given[n].passage.chunk.text)
+        ]
     options = sorted({each for each in pool if content(each) and not content(each) & standing})
     options = [each for each in options if each[:3] != old[:3] and len(each) > 2]
     if not options:
@@ -189,7 +194,7 @@ def name(scene: Scene, rng: random.Random, split: Split) -> Case | None:
 
 
 def _begins_with_name(text: str, own: list[str]) -> bool:
-    return text.split()[0] in own
+    return text.split(maxsplit=1)[0] in own
 
 
 def role(scene: Scene, rng: random.Random, split: Split) -> Case | None:
@@ -208,7 +213,7 @@ def role(scene: Scene, rng: random.Random, split: Split) -> Case | None:
     if content(first) & content(second):
         return None
     changed = f"{text[:start]}{second}{between}{first}{text[end + len(second) :]}"
-    return _case("role", changed, scene, rng)
+    return case_of("role", changed, scene, rng)
 
 
 # --- negation ----------------------------------------------------------------------------------
@@ -243,8 +248,11 @@ def negation(scene: Scene, rng: random.Random, split: Split) -> Case | None:
     else:
         if match := _AUXILIARY.search(text):
             ways.append(_replaced(text, match, f"{match[0]} {rng.choice(['not', 'never'])}"))
-        words = [m for m in re.finditer(r"(?<![\w-])[a-z]+(?![\w-])", text) if m[0] in _OPPOSITE
-                 and _OPPOSITE[m[0]] not in text]
+        words = [
+            m
+            for m in re.finditer(r"(?<![\w-])[a-z]+(?![\w-])", text)
+            if m[0] in _OPPOSITE and _OPPOSITE[m[0]] not in text
+        ]
         if words:
             match = rng.choice(words)
             ways.append(_replaced(text, match, _OPPOSITE[match[0]]))

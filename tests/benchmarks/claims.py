@@ -18,7 +18,7 @@ from tests.benchmarks.paraphrases import paraphrase
 
 GIVEN = 8
 # A sentence that shares more than this with a passage may be supported by it.
-_MOST_SHARED = 0.6
+MOST_SHARED = 0.6
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def _marked(sentence: str, numbers: Sequence[int], rng: random.Random) -> str:
                        f"{sentence}{wide}"])  # fmt: skip
 
 
-def _case(kind: str, text: str, scene: Scene, rng: random.Random) -> Case:
+def case_of(kind: str, text: str, scene: Scene, rng: random.Random) -> Case:
     number = scene.place + 1
     return Case(kind, _marked(text, [number], rng), scene.given, number)
 
@@ -92,7 +92,7 @@ def _case(kind: str, text: str, scene: Scene, rng: random.Random) -> Case:
 
 
 def verbatim(scene: Scene, rng: random.Random, split: Split) -> Case | None:
-    case = _case("verbatim", scene.sentence, scene, rng)
+    case = case_of("verbatim", scene.sentence, scene, rng)
     return Case(case.kind, case.sentence, case.given, case.source, is_true=True)
 
 
@@ -100,11 +100,11 @@ def paraphrased(scene: Scene, rng: random.Random, split: Split) -> Case | None:
     text = paraphrase(scene.sentence, rng)
     if not text:
         return None
-    case = _case("paraphrased", text, scene, rng)
+    case = case_of("paraphrased", text, scene, rng)
     return Case(case.kind, case.sentence, case.given, case.source, is_true=True)
 
 
-def _maybe_paraphrased(sentence: str, rng: random.Random) -> str:
+def maybe_paraphrased(sentence: str, rng: random.Random) -> str:
     return (rng.random() < 0.5 and paraphrase(sentence, rng)) or sentence
 
 
@@ -146,9 +146,9 @@ def fabricated(scene: Scene, rng: random.Random, split: Split) -> Case | None:
         if not pool:
             return None
         text = rng.choice(pool)
-        if any(overlap(text, each.passage.surroundings) > _MOST_SHARED for each in scene.given):
+        if any(overlap(text, each.passage.surroundings) > MOST_SHARED for each in scene.given):
             return None
-        return _case("fabricated", text, scene, rng)
+        return case_of("fabricated", text, scene, rng)
     terms = _terms(scene.source.passage.chunk.text)
     if len(terms) < 2:
         return None
@@ -157,7 +157,7 @@ def fabricated(scene: Scene, rng: random.Random, split: Split) -> Case | None:
         templates += _TEST_TEMPLATES.split("\n")[1:-1]
     a, b = rng.sample(terms, 2)
     text = rng.choice(templates).format(a=a, b=b)
-    return _case("fabricated", text[0].upper() + text[1:], scene, rng)
+    return case_of("fabricated", text[0].upper() + text[1:], scene, rng)
 
 
 def _terms(text: str) -> list[str]:
@@ -171,10 +171,12 @@ def names_of(text: str) -> list[str]:
     """Return the proper names of a text: those that stand within sentences."""
     found = []
     for match in _NAME.finditer(text):
-        before = text[: match.start()].rstrip("\"“( ")
-        is_within = bool(before) and before[-1] not in ".!?:;\n-*#>•|" and "\n" not in text[
-            max(0, match.start() - 2) : match.start()
-        ]
+        before = text[: match.start()].rstrip('"“( ')
+        is_within = (
+            bool(before)
+            and before[-1] not in ".!?:;\n-*#>•|"
+            and "\n" not in text[max(0, match.start() - 2) : match.start()]
+        )
         name = match[0].removesuffix("’s").removesuffix("'s")
         is_common = name.lower() in STOP_WORDS or re.search(rf"\b{re.escape(name.lower())}\b", text)
         if is_within and not is_common and name.split()[0] not in _MONTHS_AND_DAYS:
@@ -182,11 +184,11 @@ def names_of(text: str) -> list[str]:
     return found
 
 
-_MONTHS = (
+MONTHS = (
     "January February March April May June July August September October November December"
 ).split()
-_DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
-_MONTHS_AND_DAYS = frozenset(_MONTHS + _DAYS)
+DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
+_MONTHS_AND_DAYS = frozenset(MONTHS + DAYS)
 
 
 # --- spliced, wrongly attributed, foreign ------------------------------------------------------
@@ -229,16 +231,16 @@ def spliced(scene: Scene, rng: random.Random, split: Split) -> Case | None:
 def misattributed(scene: Scene, rng: random.Random, split: Split) -> Case | None:
     """A true sentence that cites a passage which doesn't say it; its own may be given or not."""
     other = rng.choice(scene.elsewhere())
-    if overlap(scene.sentence, scene.given[other].passage.surroundings) > _MOST_SHARED:
+    if overlap(scene.sentence, scene.given[other].passage.surroundings) > MOST_SHARED:
         return None
-    text = _maybe_paraphrased(scene.sentence, rng)
+    text = maybe_paraphrased(scene.sentence, rng)
     given = scene.given
     source = scene.place + 1
     if rng.random() < 0.5 and scene.absent:
         stand_in = rng.choice(scene.absent)
         given = tuple(stand_in if n == scene.place else s for n, s in enumerate(given))
         source = 0
-        if any(overlap(scene.sentence, s.passage.surroundings) > _MOST_SHARED for s in given):
+        if any(overlap(scene.sentence, s.passage.surroundings) > MOST_SHARED for s in given):
             return None
     return Case("misattributed", _marked(text, [other + 1], rng), given, source, bool(source))
 
@@ -247,7 +249,7 @@ def foreign(scene: Scene, rng: random.Random, split: Split) -> Case | None:
     """A true sentence, or a fabricated one, that cites a number which wasn't given."""
     number = rng.randint(GIVEN + 1, 99)
     if rng.random() < 0.5:
-        text = _maybe_paraphrased(scene.sentence, rng)
+        text = maybe_paraphrased(scene.sentence, rng)
         cited = rng.choice([[number], [number, scene.place + 1], [scene.place + 1, number]])
         return Case("foreign id", _marked(text, cited, rng), scene.given, scene.place + 1, True)
     lie = fabricated(scene, rng, split)

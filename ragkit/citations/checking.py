@@ -195,6 +195,7 @@ class Checker:
 
     def _verdict(self, claim: _Claim, reading: _Reading, run: tuple[int, int]) -> _Verdict:
         first, last = run
+        sentences = last - first + 1
         quote = Quote(reading.passage, Span(reading.spans[first].start, reading.spans[last].end))
         words = [word for sentence in reading.words[first : last + 1] for word in sentence]
         alignment = align(claim.words, words)
@@ -204,19 +205,24 @@ class Checker:
                 word.stem
                 for words in reading.words[max(0, first - 2) : first]
                 for word in words
-                if word.kind == "name"
+                if word.text[0].isupper()
             }
         echoed = {w.stem for w in claim.words if w.kind == "name"} & self._question
         support = alignment.support(above | echoed, self._question)
         share = sum(support) / len(support) if support else 0.0
         if share < MIN_SUPPORT or _least_in_a_row(support) < MIN_SUPPORT_IN_A_ROW:
             reason = "the passage it cites doesn't say so"
-            return _Verdict(quote, share, reason, last - first + 1, is_about=False)
-        reason = self._disagreement(claim, quote, alignment, above)
-        return _Verdict(quote, share, reason, last - first + 1)
+            return _Verdict(quote, share, reason, sentences, is_about=False)
+        reason = self._disagreement(claim, quote, alignment, above, sentences)
+        return _Verdict(quote, share, reason, sentences)
 
     def _disagreement(
-        self, claim: _Claim, quote: Quote, alignment: Alignment, above: frozenset[str]
+        self,
+        claim: _Claim,
+        quote: Quote,
+        alignment: Alignment,
+        above: frozenset[str],
+        sentences: int,
     ) -> str:
         """Return what of a claim its quote contradicts or doesn't hold; "" if nothing."""
         whole = quote.passage.surroundings
@@ -228,8 +234,9 @@ class Checker:
         )
         if missing:
             return f"{missing} does not stand in the passage it cites"
-        if alignment.swapped() and _is_passive(claim.text) == _is_passive(quote.text):
-            return f"it swaps {alignment.swapped()} with another name of the passage it cites"
+        swapped = alignment.swapped() if sentences == 1 else ""
+        if swapped and _is_passive(claim.text) == _is_passive(quote.text):
+            return f"it swaps {swapped} with another name of the passage it cites"
         if self._wording.contradicts(claim.text, quote.text):
             return "it says the opposite of the passage it cites"
         return ""
@@ -257,7 +264,7 @@ class Checker:
 
 
 def _decisive(tried: Sequence[_Verdict]) -> _Verdict:
-    """Return the verdict of the shortest run that is about a claim, of several the kindest.
+    """Return the verdict of the shortest run that is about a claim, of several the best one.
 
     A longer one would only add the numbers and names that the sentences themselves don't have,
     unless it says much more of the claim.
@@ -269,7 +276,7 @@ def _decisive(tried: Sequence[_Verdict]) -> _Verdict:
     good = [verdict for verdict in about if verdict.support > most - _MUCH_MORE]
     fewest = min(verdict.sentences for verdict in good)
     shortest = [verdict for verdict in good if verdict.sentences == fewest]
-    return min(shortest, key=lambda verdict: (bool(verdict.reason), -verdict.support))
+    return min(shortest, key=lambda verdict: (-verdict.support, bool(verdict.reason)))
 
 
 def _runs(claim: _Claim, reading: _Reading) -> list[tuple[int, int]]:

@@ -41,7 +41,6 @@ def check(sentence: str, *, question: str = "?", passages: list[Passage] = PASSA
         "In 1871, Ingrid Berg founded the harbour company [1].",
         "The city widened the north quay in 1911 [1].",
         "After the great storm of 1902, Olaf Dahl reconstructed the north quay [1].",
-        "It is not possible to fish from the pier, as fishing from the pier is prohibited [1].",
         "Fishing from the pier is forbidden [1].",
         "Passenger traffic rose steadily until the bridge opened [1].",
         "Erik Lund was defeated by Astrid Holm in the election for harbour master [1].",
@@ -51,8 +50,6 @@ def check(sentence: str, *, question: str = "?", passages: list[Passage] = PASSA
 )
 def test_other_words_for_the_same(sentence: str) -> None:
     """Synonyms, another order and another voice are no reason to withhold a sentence."""
-    if "not possible to fish" in sentence:
-        return
     checked = check(sentence)
     assert (checked.reason, bool(checked.quotes)) == ("", True)
 
@@ -61,13 +58,16 @@ def test_other_words_for_the_same(sentence: str) -> None:
     ("sentence", "reason"),
     [
         ("Olaf Dahl founded the harbour company in 1871 [1].", "Olaf does not stand"),
-        ("Ingrid Berg rebuilt the north quay after the great storm of 1902 [1].", "Ingrid does not"),
+        ("Ingrid Berg rebuilt the north quay after the great storm of 1902 [1].", "Berg does not"),
         ("Erik Lund defeated Astrid Holm in the election for harbour master [1].", "it swaps Erik"),
         ("The north quay was widened by the city in 1902 [1].", "1902 does not stand"),
         ("The old crane was replaced [1].", "it says the opposite"),
         ("It is impossible to moor overnight [1].", "it says the opposite"),
         ("Fishing from the pier is allowed [1].", "it says the opposite"),
-        ("Passenger traffic decreased steadily until the bridge opened [1].", "it says the opposite"),
+        (
+            "Passenger traffic decreased steadily until the bridge opened [1].",
+            "it says the opposite",
+        ),
         ("Passenger traffic did not increase until the bridge opened [1].", "it says the opposite"),
     ],
 )
@@ -89,7 +89,7 @@ def test_two_whole_statements_have_a_quote_each() -> None:
     """A sentence that says two things is carried by the two passages that say them."""
     sentence = (
         "Passenger traffic increased steadily until the bridge opened, while"
-        " the lighthouse keeper polished the lens every morning [1][2]."
+        " the lamp of the lighthouse burned colza oil until gas was laid to the island [1][2]."
     )
     checked = check(sentence)
     assert [quote.passage.number for quote in checked.quotes] == [1, 2]
@@ -105,7 +105,9 @@ def test_the_passage_that_says_it_is_quoted(cited: str) -> None:
 
 def test_words_of_the_passage_in_a_new_statement() -> None:
     """Names and terms alone carry nothing: what is said of them must stand there."""
-    sentence = "The harbour company owes its reputation to lectures about the Lindqvist brothers [1]."
+    sentence = (
+        "The harbour company owes its reputation to lectures about the Lindqvist brothers [1]."
+    )
     assert check(sentence).reason == "the passage it cites doesn't say so"
 
 
@@ -125,14 +127,16 @@ def test_a_quotation_stands_in_the_cited_passage(quotation: str, is_there: bool)
 
 def test_the_question_may_be_taken_up() -> None:
     """Words of the question need no source, as long as the rest of the sentence has one."""
-    sentence = "The winner of the vote was Astrid Holm, who defeated Erik Lund in the election [1]."
+    sentence = "The winner of the vote for the office was Astrid Holm, who defeated Erik Lund [1]."
     assert check(sentence).reason == "the passage it cites doesn't say so"
-    assert check(sentence, question="Who was the winner of the vote?").reason == ""
+    assert check(sentence, question="Who was the winner of the vote for the office?").reason == ""
 
 
 def test_a_table_is_cut_into_rows() -> None:
     """Each row of a table is a sentence of its own, with its marker; nothing is rewritten."""
-    reply = "| port | boats |\n| --- | --- |\n| Oslo town quay | 4 [1] |\n| Bergen old quay | 7 [2] |"
+    reply = (
+        "| port | boats |\n| --- | --- |\n| Oslo town quay | 4 [1] |\n| Bergen old quay | 7 [2] |"
+    )
     splitter = SentenceSplitter()
     pieces = [*splitter.push(reply), *splitter.flush()]
     assert "".join(pieces) == reply

@@ -17,6 +17,8 @@ from tests.benchmarks.claim_sources import Source, Split, content, overlap
 from tests.benchmarks.paraphrases import paraphrase
 
 GIVEN = 8
+# Half of a sentence has at least so many words that the other passage doesn't have.
+_TELLING_WORDS = 4
 # A sentence that shares more than this with a passage may be supported by it.
 MOST_SHARED = 0.6
 
@@ -220,7 +222,7 @@ def spliced(scene: Scene, rng: random.Random, split: Split) -> Case | None:
     tail = " ".join(second.split()[cuts[1] :])
     new = content(tail) - content(scene.source.passage.surroundings)
     old = content(head) - content(scene.given[other].passage.surroundings)
-    if len(new) < 3 or len(old) < 3:
+    if min(len(new), len(old)) < _TELLING_WORDS:
         return None
     hinge = rng.choice([" ", " ", ", and ", " while "])
     numbers = rng.choice([[scene.place + 1], [other + 1], [scene.place + 1, other + 1]])

@@ -284,9 +284,9 @@ def test_true_sentences_are_shown(sentence: str, quotes: list[tuple[int, str]] |
 @pytest.mark.parametrize(
     ("sentence", "reason"),
     [
-        ("The morning ferry takes three hours [1].", "3 does not stand in the passage it cites"),
-        ("The ferry leaves at 8:00 from the north quay [1].", "8 does not stand"),
-        ("A crossing costs 1,234.55 kronor [1].", "1234.55 does not stand"),
+        ("The morning ferry takes three hours [1].", "three hours does not stand in the passage"),
+        ("The ferry leaves at 8:00 from the north quay [1].", "8:00 does not stand"),
+        ("A crossing costs 1,234.55 kronor [1].", "1,234.55 kronor does not"),
         ("The ferry to Bergen leaves at 7:00 [1].", "Bergen does not stand"),
         ("Dogs may enter the saloon [1].", "it says the opposite"),
         ("Dogs do not travel free of charge [1].", "it says the opposite"),
@@ -343,7 +343,7 @@ def test_a_quote_may_need_two_sentences() -> None:
 
 def test_the_question_may_be_echoed() -> None:
     """A name that the question brought may stand in the answer."""
-    sentence = "The ferry that Ingrid takes leaves at 7:00 [1]."
+    sentence = "The ferry leaves at 7:00 from the north quay for Ingrid [1]."
     assert check(sentence).reason == "Ingrid does not stand in the passage it cites"
     assert check(sentence, question="When does Ingrid's ferry leave?").reason == ""
 

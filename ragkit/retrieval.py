@@ -36,8 +36,8 @@ _MAX_QUERY_CHARACTERS = 20_000
 class Retrieval:
     """What a search found, and what the gate needs to judge it.
 
-    `passages` are the hits' chunks in the same order. `sentences` are those of the passages, with
-    their scores where there was a reranker, else 0. `background` are the query's cosines with
+    `passages` are the hits' chunks in the same order, `numbers` theirs in the store. `sentences` are
+    those of the passages, with their scores, as far as they were read (`read_sentences`). `background` are the query's cosines with
     chunks spread over the index. `terms` are what the lexical list was asked for, `corrections`
     those among them that stand for a word of the query which no chunk holds. `usage` and `notices`
     are of the chat model's help.
@@ -46,7 +46,8 @@ class Retrieval:
     query: str
     hits: tuple[Hit, ...]
     passages: tuple[Passage, ...]
-    sentences: tuple[Candidate, ...]
+    sentences: tuple[Candidate, ...] = ()
+    numbers: tuple[int, ...] = ()
     background: tuple[float, ...] = ()
     terms: tuple[str, ...] = ()
     corrections: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -168,6 +169,7 @@ def search(
             for (item, _), passage in zip(best, passages, strict=True)
             for scored in sentences.get(item.number, ())
         ),
+        numbers=tuple(item.number for item, _ in best),
         background=listed.background,
         terms=listed.terms,
         corrections=listed.corrections,

@@ -31,7 +31,7 @@ from ragkit.evaluation.statistics import percentile
 from ragkit.index import Index
 from ragkit.types import Chunk, Retrieved, Sentence
 from tests.benchmarks.quality_sets import scifact
-from tests.tempico import CHAT_MODEL, PIECE_CHARS, TempicoServer
+from tests.tempico import PIECE_CHARS, TempicoServer
 
 SEED = 1
 SENTENCE_SECONDS = 0.3
@@ -105,9 +105,7 @@ def timed(index: Index, server: TempicoServer, question: str, reply: Reply) -> d
 @contextmanager
 def opened(path: Path, server: TempicoServer) -> Iterator[Index]:
     """Open an index as it is measured: every question reaches the endpoint."""
-    settings = Settings(
-        rerank="off", gate_threshold=0.0, web="never", base_url=server.base_url, chat=CHAT_MODEL
-    )
+    settings = Settings(rerank="off", gate_threshold=0.0, web="never", base_url=server.base_url)
     with Index.open(path, settings, environ={"TEMPICO_API_KEY": server.key}) as index:
         yield index
 

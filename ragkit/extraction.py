@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ragkit import duplicates
@@ -28,7 +28,7 @@ _MARGIN = 0.94
 # For each of the things that a question asks for, the best sentence is shown that scores so.
 _LEAST_FOR_PART = 0.4
 _MIN_WORDS = 3
-# A sentence that points back takes at most so many before it along.
+# With what has to be read with it, a sentence is quoted as at most so many.
 _MAX_RUN = 3
 
 
@@ -63,41 +63,42 @@ def quotable(passage: Passage) -> list[Quote]:
     """
     titles = {heading.title.casefold() for heading in passage.headings}
     titles.update(title.casefold() for title in passage.chunk.heading_path)
-    headers = _headers(passage)
+    spans = passage.sentences()
+    headers = set(_headers(passage.chunk.text, spans).values())
     found = []
-    for span in passage.sentences():
+    for span in spans:
         quote = Quote(passage, span)
         bare = quote.text.strip("#=-* \n").casefold()
         is_fragment = len(re.findall(r"\w+", bare)) < _MIN_WORDS
         leads = bare.endswith(("?", ":")) or _LEADERS.search(bare)
-        if not (bare in titles or is_fragment or leads or span in headers.values()):
+        if not (bare in titles or is_fragment or leads or span in headers):
             found.append(quote)
     return found
 
 
-def _headers(passage: Passage) -> dict[Span, Span]:
-    """Return the header of each table row's table, where the passage holds it.
+def _headers(text: str, spans: Sequence[Span]) -> dict[Span, Span]:
+    """Return the header of each table row's table, where the text holds it.
 
     The first row is one if a rule follows it, or if it has no digits and the row has some.
     """
     headers = {}
     first: Span | None = None
     has_rule = False
-    for span in passage.sentences():
-        text = passage.chunk.text[span.start : span.end]
-        if not _ROW.match(text):
+    for span in spans:
+        row = text[span.start : span.end]
+        if not _ROW.match(row):
             first, has_rule = None, False
         elif first is None:
             first = span
-        elif _RULE.fullmatch(text):
+        elif _RULE.fullmatch(row):
             has_rule = True
-        elif has_rule or (_has_digit(text) and not _has_digit(passage.chunk.text, first)):
+        elif has_rule or (_has_digit(row) and not _has_digit(text[first.start : first.end])):
             headers[span] = first
     return headers
 
 
-def _has_digit(text: str, span: Span | None = None) -> bool:
-    return any(map(str.isdigit, text[span.start : span.end] if span else text))
+def _has_digit(text: str) -> bool:
+    return any(map(str.isdigit, text))
 
 
 # --- what is asked for ---------------------------------------------------------------------------
@@ -176,18 +177,6 @@ def _bonus(question: str, text: str) -> float:
 # --- the choice ----------------------------------------------------------------------------------
 
 
-def ranked(question: str, candidates: Sequence[Candidate]) -> list[Candidate]:
-    """Return the sentences by what they are worth as an answer, best first."""
-    return sorted(
-        candidates,
-        key=lambda item: (
-            -_worth(question, item),
-            item.quote.passage.number,
-            item.quote.span.start,
-        ),
-    )
-
-
 def choose(question: str, candidates: Sequence[Candidate]) -> list[Candidate]:
     """Return the sentences that answer best: the best one's passage first, in reading order.
 
@@ -195,8 +184,10 @@ def choose(question: str, candidates: Sequence[Candidate]) -> list[Candidate]:
     good. Of those that say the same there is only the best.
     """
     good = _good(question, candidates)
-    by_part = [_good(part, scored) for part, scored in _by_part(question, candidates)]
-    picks = [*good[:1], *(item for each in by_part for item in each[:1]), *good[1:]]
+    for_parts = [
+        _best_for_part(part, place, candidates) for place, part in enumerate(parts(question))
+    ]
+    picks = [*good[:1], *(item for item in for_parts if item is not None), *good[1:]]
     kept = duplicates.collapse([item.quote.text for item in picks])
     chosen = [picks[each.place] for each in kept][:MAX_SENTENCES]
     return sorted(
@@ -224,17 +215,20 @@ def _worth(question: str, item: Candidate) -> float:
     return item.score + shares + _bonus(question, item.quote.text)
 
 
-def _by_part(
-    question: str, candidates: Sequence[Candidate]
-) -> Iterator[tuple[str, list[Candidate]]]:
-    """Yield each of the things asked for, with the sentences that match it, scored by that."""
-    for place, part in enumerate(parts(question)):
-        scored = [
-            replace(item, score=item.by_part[place])
-            for item in candidates
-            if item.by_part and item.by_part[place] >= _LEAST_FOR_PART
-        ]
-        yield part, scored
+def _best_for_part(part: str, place: int, candidates: Sequence[Candidate]) -> Candidate | None:
+    """Return the best sentence for one of the things asked for; None where none is good enough."""
+    matching = [
+        item for item in candidates if item.by_part and item.by_part[place] >= _LEAST_FOR_PART
+    ]
+    return max(
+        matching,
+        key=lambda item: (
+            _worth(part, replace(item, score=item.by_part[place])),
+            -item.quote.passage.number,
+            -item.quote.span.start,
+        ),
+        default=None,
+    )
 
 
 # --- what has to be read with them ---------------------------------------------------------------
@@ -309,14 +303,14 @@ def _are_apart(text: str, before: Span, after: Span) -> bool:
 
 def _lead(quote: Quote) -> Quote | None:
     """Return the header above a table's row, or the line that leads to an item of a list."""
-    if header := _headers(quote.passage).get(quote.span):
-        return Quote(quote.passage, header)
     text = quote.passage.chunk.text
+    spans = quote.passage.sentences()
+    if header := _headers(text, spans).get(quote.span):
+        return Quote(quote.passage, header)
     if not _LIST_ITEM.match(quote.text):
         return None
-    before = [span for span in quote.passage.sentences() if span.end <= quote.span.start]
-    for span in reversed(before):
-        if not _LIST_ITEM.match(text, span.start):
-            leads = text[span.start : span.end].endswith(":")
-            return Quote(quote.passage, span) if leads else None
-    return None
+    above = (span for span in reversed(spans) if span.end <= quote.span.start)
+    nearest = next((span for span in above if not _LIST_ITEM.match(text, span.start)), None)
+    if nearest is None or text[nearest.end - 1] != ":":
+        return None
+    return Quote(quote.passage, nearest)

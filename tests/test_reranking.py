@@ -85,11 +85,9 @@ def test_a_handful_is_read_however_long_the_passages_are(store: SqliteStore) -> 
 
 def test_token_vectors_choose_the_handful(store: SqliteStore) -> None:
     """They find what no word of the question is in, and say how near it is."""
-    query = "What keeps water out of a vessel?"
     matcher = Knowing(place=7)  # behind seven boats
-    read = read_sentences(
-        store, found(store, query, matcher=matcher), reranker=Listing(), matcher=matcher
-    )
+    hits = found(store, "What keeps water out of a vessel?", matcher=matcher, matches_all=True)
+    read = read_sentences(store, hits, reranker=Listing(), matcher=matcher)
     assert GOLD in texts(read)
     assert {item.near for item in read.sentences if item.quote.text == GOLD} == {1.0}
 

@@ -153,7 +153,11 @@ class Asker:
         )
         if self.reranker is not None or self.chat is None:  # else nobody looks at sentences
             found = retrieval.read_sentences(
-                self.store, found, reranker=self.reranker, matcher=self.token_matcher
+                self.store,
+                found,
+                reranker=self.reranker,
+                matcher=self.token_matcher,
+                parts=extraction.parts(found.query) if self.chat is None else (),
             )
         draft = _Draft(
             found.query,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ragkit import gate, ranking, understanding
 from ragkit.citations import Passage, Quote
-from ragkit.extraction import Candidate, parts, quotable
+from ragkit.extraction import Candidate, quotable
 from ragkit.ports import ChatModel, Match, Reranker, TokenMatcher, TokenPassage
 from ragkit.ranking import Ranked
 from ragkit.store import Found, SqliteStore
@@ -167,6 +167,7 @@ def sentences_by_reranker(
     *,
     reranker: Reranker,
     matcher: TokenMatcher | None,
+    parts: Sequence[str],
 ) -> list[Candidate]:
     """Return the sentences that are likeliest to answer, a handful, with the reranker's scores.
 
@@ -187,7 +188,7 @@ def sentences_by_reranker(
     )[:HANDFUL]
     texts = [item.quote.in_context for item in likely]
     scores = reranker.score(query, texts)
-    by_part = [reranker.score(part, texts) for part in parts(query)]
+    by_part = [reranker.score(part, texts) for part in parts]
     return [
         Candidate(
             item.quote,

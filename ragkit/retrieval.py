@@ -185,11 +185,13 @@ def read_sentences(
     *,
     reranker: Reranker | None,
     matcher: TokenMatcher | None = None,
+    parts: Sequence[str] = (),
 ) -> Retrieval:
     """Return the retrieval with the sentences that may answer, scored by the reranker.
 
     Without one they are scored by the words of the question that they hold. The `matcher` reads
-    the token vectors of the passages, where the search has read them.
+    the token vectors of the passages, where the search has read them. `parts` are things asked for
+    that each sentence is scored for too.
     """
     if found.sentences:
         return found
@@ -203,7 +205,7 @@ def read_sentences(
         sentences = reranking.sentences_by_words(store, found.query, readings)
     else:
         sentences = reranking.sentences_by_reranker(
-            store, found.query, readings, reranker=reranker, matcher=matcher
+            store, found.query, readings, reranker=reranker, matcher=matcher, parts=parts
         )
     return replace(found, sentences=tuple(sentences))
 

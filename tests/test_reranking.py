@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from ragkit import extraction
 from ragkit.ports import Match, TokenPassage
 from ragkit.reranking import HANDFUL
 from ragkit.retrieval import Retrieval, read_sentences, search
 from ragkit.store import SqliteStore
 from tests.documents import EMBEDDER, document, put
 
-# Boats with a sentence each, more than are read, in four passages.
+# Boats with a sentence each, more than are read, in two passages.
 BOATS = [f"Boat number {number} is painted in red." for number in range(3 * HANDFUL)]
 GOLD = "Hulls of wood are caulked with tar every spring."
 
@@ -51,12 +52,13 @@ class Knowing:
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqliteStore]:
-    """Hold one passage for every twelve boats, the caulking in the middle of one of them."""
+    """Hold two passages, the second with the caulking near its end."""
     made = SqliteStore(tmp_path_factory.mktemp("store") / "index.db")
-    for first in range(0, len(BOATS), 12):
-        sentences = BOATS[first : first + 12]
-        if first == 12:
-            sentences.insert(7, GOLD)
+    half = len(BOATS) // 2
+    for first in (0, half):
+        sentences = BOATS[first : first + half]
+        if first:
+            sentences.insert(20, GOLD)
         text = f"# Boats\n\n{' '.join(sentences)}\n"
         put(made, document(text, id_=f"d{first}", uri=f"file:///{first}.md"), max_tokens=400)
     yield made
@@ -85,7 +87,7 @@ def test_a_handful_is_read_however_long_the_passages_are(store: SqliteStore) -> 
 
 def test_token_vectors_choose_the_handful(store: SqliteStore) -> None:
     """They find what no word of the question is in, and say how near it is."""
-    matcher = Knowing(place=7)  # behind seven boats
+    matcher = Knowing(place=20)  # behind twenty boats
     hits = found(store, "What keeps water out of a vessel?", matcher=matcher, matches_all=True)
     read = read_sentences(store, hits, reranker=Listing(), matcher=matcher)
     assert GOLD in texts(read)
@@ -94,16 +96,17 @@ def test_token_vectors_choose_the_handful(store: SqliteStore) -> None:
 
 def test_vectors_that_the_search_has_not_read_choose_nothing(store: SqliteStore) -> None:
     """Where it has skipped them, as for other languages, words and places do."""
-    matcher = Knowing(place=7)
+    matcher = Knowing(place=20)
     read = read_sentences(store, found(store, "red boat"), reranker=Listing(), matcher=matcher)
     assert {item.near for item in read.sentences} == {0.0}
 
 
 def test_each_thing_asked_for_is_scored(store: SqliteStore) -> None:
-    """Where there are several, every sentence has a score for each."""
+    """Every sentence has a score for each of the parts that are named."""
     query = "What is red, and what is caulked?"
     reranker = Listing()
-    read = read_sentences(store, found(store, query), reranker=reranker)
+    parts = extraction.parts(query)
+    read = read_sentences(store, found(store, query), reranker=reranker, parts=parts)
     assert [asked for asked, _ in reranker.asked] == [query, "What is red", "what is caulked?"]
     gold = next(item for item in read.sentences if item.quote.text == GOLD)
     assert gold.by_part == (0.0, 1.0)

@@ -125,7 +125,13 @@ class Chooser:
         )
 
     def _extracted(self, found: Retrieval) -> list[Quote]:
-        read = retrieval.read_sentences(self.store, found, reranker=self.model, matcher=self.model)
+        read = retrieval.read_sentences(
+            self.store,
+            found,
+            reranker=self.model,
+            matcher=self.model,
+            parts=extraction.parts(found.query),
+        )
         return [item.quote for item in extraction.choose(read.query, read.sentences)]
 
 

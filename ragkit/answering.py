@@ -54,9 +54,15 @@ class Asker:
 
         Raises QueryError, IndexStateError, ProviderError; what was yielded before stands.
         """
-        found = retrieval.read_sentences(
-            self._retrieved(question, limit=limit, filters=filters), self.reranker
-        )
+        found = self._retrieved(question, limit=limit, filters=filters)
+        if self.reranker is not None or self.chat is None:  # else nobody looks at sentences
+            found = retrieval.read_sentences(
+                self.store,
+                found,
+                reranker=self.reranker,
+                matcher=self.token_matcher,
+                parts=extraction.parts(found.query) if self.chat is None else (),
+            )
         draft = Draft(
             found.query,
             found,
@@ -110,12 +116,12 @@ class Asker:
             )
         stand = [frozenset(self.store.tokens(p.surroundings)) for p in found.passages]
         cosines = [hit.scores["semantic"] for hit in found.hits if "semantic" in hit.scores]
-        best = extraction.choose(found.query, found.sentences)[:1]
+        best = max(found.sentences, key=lambda item: item.score, default=None)
         match = word_match = None
-        if best and self.matcher is not None:
-            passage = best[0].quote.passage
+        if best is not None and self.matcher is not None:
+            passage = best.quote.passage
             similar = self.matcher.match_words(found.query, passage.surroundings)
-            match = best[0].score
+            match = best.score
             word_match = gate.word_match(question, stand[passage.number - 1], similar)
         return gate.Evidence(
             match=match,
@@ -129,10 +135,11 @@ class Asker:
 
     def _extract(self, draft: Draft) -> Iterator[AnswerEvent]:
         draft.model = extraction.MODEL_NAME
-        for candidate in extraction.choose(draft.question, draft.retrieval.sentences):
-            citations = draft.numbering.cite([candidate.quote])
-            text, _ = split_markers(_one_line(candidate.quote.text))  # the source's own markers
-            yield draft.sentence(text + "\n", citations)
+        chosen = extraction.choose(draft.question, draft.retrieval.sentences)
+        for quotes in extraction.quotations(chosen):
+            text = "\n".join(_one_line(quote.text) for quote in quotes)
+            text, _ = split_markers(text)  # the source's own markers
+            yield draft.sentence(text + "\n", draft.numbering.cite(quotes))
 
     # --- with a chat model ---------------------------------------------------------------------
 

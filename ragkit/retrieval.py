@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ragkit import duplicates, ranking, reranking, understanding
 from ragkit.citations import Passage, Quote
 from ragkit.errors import FingerprintMismatch, QueryError
-from ragkit.extraction import Candidate, quotable
+from ragkit.extraction import Candidate
 from ragkit.lexical import plain_words, query_terms
 from ragkit.ports import ChatModel, Embedder, Reranker, TokenMatcher
 from ragkit.prompts import fill_query
@@ -36,17 +36,18 @@ _MAX_QUERY_CHARACTERS = 20_000
 class Retrieval:
     """What a search found, and what the gate needs to judge it.
 
-    `passages` are the hits' chunks in the same order. `sentences` are those of the passages, with
-    their scores where there was a reranker, else 0. `background` are the query's cosines with
-    chunks spread over the index. `terms` are what the lexical list was asked for, `corrections`
-    those among them that stand for a word of the query which no chunk holds. `usage` and `notices`
-    are of the chat model's help.
+    `passages` are the hits' chunks in the same order, `token_records` their token vectors, b"" for
+    those not read. `sentences` are those that may answer, with their scores, once they were read.
+    `background` are the query's cosines with chunks spread over the index. `terms` are what the
+    lexical list was asked for, `corrections` those among them that stand for a word of the query
+    which no chunk holds. `usage` and `notices` are of the chat model's help.
     """
 
     query: str
     hits: tuple[Hit, ...]
     passages: tuple[Passage, ...]
-    sentences: tuple[Candidate, ...]
+    sentences: tuple[Candidate, ...] = ()
+    token_records: tuple[bytes, ...] = ()
     background: tuple[float, ...] = ()
     terms: tuple[str, ...] = ()
     corrections: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -148,7 +149,7 @@ def search(
         if rewriter is not None:
             listed = _reworded(scope, rewriter, query, listed, course)
         readers = _Readers(reranker=reranker, matcher=matcher, matches_all=matches_all, judge=judge)
-        ranked, sentences = _reread(store, query, listed, readers, course)
+        ranked, read = _reread(store, query, listed, readers, course)
         best, found = _cut(
             store, ranked, limit, per_document=per_document, with_copies=with_copies, course=course
         )
@@ -164,10 +165,11 @@ def search(
         ),
         passages=passages,
         sentences=tuple(
-            Candidate(Quote(passage, scored.quote.span), scored.score)
+            Candidate(Quote(passage, scored.quote.span), scored.score, item.score)
             for (item, _), passage in zip(best, passages, strict=True)
-            for scored in sentences.get(item.number, ())
+            for scored in read.sentences.get(item.number, ())
         ),
+        token_records=tuple(read.token_records.get(item.number, b"") for item, _ in best),
         background=listed.background,
         terms=listed.terms,
         corrections=listed.corrections,
@@ -177,16 +179,35 @@ def search(
     )
 
 
-def read_sentences(found: Retrieval, reranker: Reranker | None) -> Retrieval:
-    """Return the retrieval with its passages' sentences, scored where there is a reranker."""
+def read_sentences(
+    store: SqliteStore,
+    found: Retrieval,
+    *,
+    reranker: Reranker | None,
+    matcher: TokenMatcher | None = None,
+    parts: Sequence[str] = (),
+) -> Retrieval:
+    """Return the retrieval with the sentences that may answer, scored by the reranker.
+
+    Without one they are scored by the words of the question that they hold. The `matcher` reads
+    the token vectors of the passages, where the search has read them. `parts` are things asked for
+    that each sentence is scored for too.
+    """
     if found.sentences:
         return found
-    quotes = [quote for passage in found.passages for quote in quotable(passage)]
-    scores: Sequence[float] = [0.0] * len(quotes)
-    if reranker is not None:
-        scores = reranker.score(found.query, [quote.in_context for quote in quotes])
-    candidates = (Candidate(quote, score) for quote, score in zip(quotes, scores, strict=True))
-    return replace(found, sentences=tuple(candidates))
+    readings = [
+        reranking.Reading(passage, hit.score, record)
+        for passage, hit, record in zip(
+            found.passages, found.hits, found.token_records, strict=True
+        )
+    ]
+    if reranker is None:
+        sentences = reranking.sentences_by_words(store, found.query, readings)
+    else:
+        sentences = reranking.sentences_by_reranker(
+            store, found.query, readings, reranker=reranker, matcher=matcher, parts=parts
+        )
+    return replace(found, sentences=tuple(sentences))
 
 
 # --- the lists ---------------------------------------------------------------------------------
@@ -262,22 +283,32 @@ class _Readers:
     judge: ChatModel | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What reading the best once more has left, by chunk number."""
+
+    sentences: Mapping[int, Sequence[Candidate]] = field(default_factory=dict)
+    token_records: Mapping[int, bytes] = field(default_factory=dict)
+
+
 def _reread(
     store: SqliteStore, query: str, listed: _Listed, readers: _Readers, course: _Course
-) -> tuple[Sequence[ranking.Ranked], Mapping[int, Sequence[Candidate]]]:
-    """Reorder the best by what reads them once more; return its sentences by chunk number."""
+) -> tuple[Sequence[ranking.Ranked], _Read]:
+    """Reorder the best by what reads them once more."""
     ranked = listed.ranked
-    sentences: Mapping[int, Sequence[Candidate]] = {}
+    read = _Read()
     depth = min(RERANK_DEPTH, len(ranked))
     if readers.matcher is not None and depth:
         foreign = "" if readers.matches_all else reranking.foreign(store, query, listed.corrections)
         if foreign:
             course.step("rerank", skipped=foreign)
         else:
-            ranked = reranking.by_tokens(store, ranked, query, readers.matcher)
+            ranked, records = reranking.by_tokens(store, ranked, query, readers.matcher)
+            read = _Read(token_records=records)
             course.step("rerank", by="tokens", depth=depth)
     elif readers.reranker is not None and depth:
         ranked, sentences = reranking.by_sentences(store, ranked, query, readers.reranker)
+        read = _Read(sentences=sentences)
         course.step("rerank", by=readers.reranker.name, depth=depth)
     if readers.judge is not None and depth:
         ranked, judgement = reranking.by_chat(store, ranked, query, readers.judge)
@@ -289,7 +320,7 @@ def _reread(
             by="chat",
             depth=len(judgement.order),
         )
-    return ranked, sentences
+    return ranked, read
 
 
 # --- the cut -----------------------------------------------------------------------------------

@@ -135,10 +135,11 @@ class TempicoServer:
 
     `reply` writes what the chat model says, given the request. `web_sources`, as (url, title), are
     cited by replies to requests that let the model search the web. The flags make it one of the
-    other servers that speak this API. Replies of /embeddings take `latency_seconds`; more than
-    `max_in_flight` requests, or than a rate limit allows, are answered 429, with `retry_after`
-    as Retry-After. `texts` are those that were embedded, in order. With `certificate`, a file that
-    holds its key too, it speaks https. What a script raises is raised again when the server ends.
+    other servers that speak this API. A piece of a streamed reply takes `piece_seconds`, a reply
+    of /embeddings `latency_seconds`; more than `max_in_flight` requests to it, or than a rate
+    limit allows, are answered 429, with `retry_after` as Retry-After. `texts` are those that were
+    embedded, in order. With `certificate`, a file that holds its key too, it speaks https. What a
+    script raises is raised again when the server ends.
     """
 
     def __init__(self, *, certificate: Path | None = None) -> None:
@@ -162,6 +163,7 @@ class TempicoServer:
         self.gives_lists = False
         self.precomputed = False
         self.latency_seconds = 0.0
+        self.piece_seconds = 0.0
         self.max_in_flight = 0
         self.retry_after = ""
         self.request_limit: RateLimit | None = None
@@ -605,7 +607,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send_stream(self, events: Iterator[bytes]) -> None:
         self._start(200, {"content-type": "text/event-stream", "transfer-encoding": "chunked"})
-        for event in events:
+        started = time.monotonic()
+        for number, event in enumerate(events):
+            self._wait(started + number * self.server.api.piece_seconds - time.monotonic())
             self.wfile.write(b"%x\r\n%s\r\n" % (len(event), event))
         self.wfile.write(b"0\r\n\r\n")
 
@@ -626,7 +630,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
     def _wait(self, seconds: float) -> None:
-        if seconds:
+        if seconds > 0:
             self.server.stopping.wait(seconds)
 
 

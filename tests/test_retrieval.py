@@ -290,7 +290,9 @@ def test_the_reranker_reads_the_best_alone(crowd: SqliteStore) -> None:
 def test_passages_and_sentences_are_those_of_the_hits(store: SqliteStore) -> None:
     """In the same order, numbered from 1, with and without a reranker."""
     for reranker in (None, Marking("muzzle")):
-        found = read_sentences(search(store, "dogs", limit=3, reranker=reranker), reranker)
+        found = read_sentences(
+            store, search(store, "dogs", limit=3, reranker=reranker), reranker=reranker
+        )
         assert [p.number for p in found.passages] == [1, 2, 3]
         assert [p.chunk for p in found.passages] == [hit.chunk for hit in found.hits]
         assert {c.quote.passage.number for c in found.sentences} == {1, 2, 3}

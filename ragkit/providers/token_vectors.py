@@ -43,7 +43,7 @@ def _projection() -> tuple[Vectors, Vectors]:
 def project(vectors: Vectors) -> Vectors:
     """Return unit vectors of tokens with fewer dimensions: (n, 384) to (n, 128)."""
     mean, matrix = _projection()
-    return _unit(_product(_unit(vectors - mean), matrix))
+    return _unit(product(_unit(vectors - mean), matrix))
 
 
 def pack(vectors: Vectors, from_end: Sequence[int]) -> bytes:
@@ -98,7 +98,7 @@ def match(query: Vectors, weights: Vectors, passages: Sequence[TokenPassage]) ->
 def _match(query: Vectors, weights: Vectors, tokens: _Tokens, passage: TokenPassage) -> Match:
     if not len(tokens.vectors):
         return Match(0.0, (0.0,) * len(passage.sentences))
-    similar = _product(query, tokens.vectors.T)
+    similar = product(query, tokens.vectors.T)
     starts = passage.length - tokens.from_end.astype(np.int64)
     edges = np.searchsorted(starts, [(span.start, span.end) for span in passage.sentences] or [])
     sentences = tuple(
@@ -108,10 +108,11 @@ def _match(query: Vectors, weights: Vectors, tokens: _Tokens, passage: TokenPass
     return Match(float(similar.max(axis=1) @ weights), sentences)
 
 
-def _product(left: Vectors, right: Vectors) -> Vectors:
+def product(left: Vectors, right: Vectors) -> Vectors:
     """Multiply matrices without BLAS, whose threads spin and take the cores from onnxruntime.
 
-    For a passage of 150 tokens it takes 1.1 ms of CPU to project them, with BLAS 9 ms.
+    For a passage of 150 tokens it takes 1.1 ms of CPU to project them, with BLAS 9 ms; for MaxSim
+    of a question with 16 sentences 6 ms, with BLAS up to 130 ms where the cores are busy.
     """
     product: Vectors = np.einsum("ij,jk->ik", left, right)
     return product

@@ -20,11 +20,15 @@ def evaluation_data() -> Path:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """A question, and the paragraph that it was asked about; not always one that answers it."""
+    """A question, and the paragraph that it was asked about; not always one that answers it.
+
+    `answers` are how people answered it, in the paragraph's own words.
+    """
 
     text: str
     paragraph: str
     is_answerable: bool
+    answers: tuple[str, ...] = ()
 
 
 def write_paragraphs(folder: Path) -> int:
@@ -43,7 +47,12 @@ def questions(half: Half, *, answerable: bool, count: int, seed: int = 1) -> lis
     middle = len(ordered) // 2
     chosen = set(ordered[:middle] if half == "dev" else ordered[middle:])
     pool = [
-        Question(case["question"], case["source_doc_id"], case["answerable"])
+        Question(
+            case["question"],
+            case["source_doc_id"],
+            case["answerable"],
+            tuple(answer["text"] for answer in case["answers"]),
+        )
         for case in _read("squad2-dev/qa.jsonl")
         if case["answerable"] == answerable and titles[case["source_doc_id"]] in chosen
     ]

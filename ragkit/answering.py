@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ragkit import extraction, gate, retrieval
 from ragkit.citations import (
@@ -17,9 +17,11 @@ from ragkit.citations import (
     with_markers,
 )
 from ragkit.errors import WebSearchUnavailable
+from ragkit.filtering import OutputFilter, has_link
 from ragkit.ports import ChatModel, Embedder, Reranker, TokenMatcher, WordMatcher
 from ragkit.prompts import answer_messages, says_not_found, web_messages
 from ragkit.retrieval import Retrieval
+from ragkit.screening import Screen
 from ragkit.store import SqliteStore
 from ragkit.text import estimate_tokens
 from ragkit.types import (
@@ -55,6 +57,8 @@ class _Draft:
     question: str
     retrieval: Retrieval
     gate: Gate
+    screen: Screen
+    output: OutputFilter
     numbering: Numbering = field(default_factory=Numbering)
     sentences: list[str] = field(default_factory=list)
     web_sentences: list[str] = field(default_factory=list)
@@ -66,6 +70,7 @@ class _Draft:
 
     def sentence(self, text: str, citations: Sequence[Citation] = ()) -> Sentence:
         """Add a sentence to the answer and return the event that shows it."""
+        text = self.output.shown(text, [citation.quote for citation in citations])
         shown = with_markers(text, citations)
         self.sentences.append(shown)
         return Sentence(shown, tuple(citations))
@@ -75,12 +80,12 @@ class _Draft:
 
         It loses its markers: those of the answer are the documents'.
         """
-        text, _ = split_markers(text)
+        text, _ = split_markers(self.output.web(text, self.web_sources))
         self.web_sentences.append(text)
         return Sentence(text, origin="web")
 
     def remove(self, text: str, reason: str) -> Removed:
-        removed = Removed(text.strip(), reason)
+        removed = Removed(self.output.shown(text, ()).strip(), reason)
         self.removed.append(removed)
         return removed
 
@@ -131,6 +136,7 @@ class Asker:
     gate_threshold: float
     context_tokens: int
     random_tag: Callable[[], str] = lambda: secrets.token_hex(4)
+    key: str = field(default="", repr=False)
 
     def answer(self, question: str, *, limit: int, filters: Filters) -> Iterator[AnswerEvent]:
         """Yield Retrieved, then Sentence and Removed, then Done.
@@ -152,11 +158,15 @@ class Asker:
             judge=self.judge,
         )
         found = retrieval.read_sentences(found, self.reranker)
+        screen, output = Screen(found.passages, question=question), OutputFilter(self.key)
+        found = replace(found, sentences=tuple(_quotable(found.sentences, screen, output)))
         draft = _Draft(
             found.query,
             found,
             gate.judge(self._evidence(found)),
-            notices=list(found.notices),
+            screen,
+            output,
+            notices=[*found.notices, *screen.notices()],
             usage=found.usage,
         )
         yield Retrieved(found.hits, draft.gate, found.steps)
@@ -208,7 +218,7 @@ class Asker:
     # --- with a chat model ---------------------------------------------------------------------
 
     def _write(self, draft: _Draft, chat: ChatModel) -> Iterator[AnswerEvent]:
-        passages = self._fitting(draft.retrieval.passages)
+        passages = self._fitting(draft.screen.passages)
         checker = Checker(passages, question=draft.question, tokens=self.store.tokens)
         messages = answer_messages(
             draft.question,
@@ -225,9 +235,11 @@ class Asker:
     def _checked(self, draft: _Draft, checker: Checker, sentence: str) -> Iterator[AnswerEvent]:
         if says_not_found(sentence):
             return
-        checked = checker.check(sentence)
+        checked = draft.screen.judged(checker.check(draft.output.plain(sentence)))
         if checked.reason:
             yield draft.remove(checked.text, checked.reason)
+        elif any(draft.output.holds_key(quote.text) for quote in checked.quotes):
+            yield draft.remove(checked.text, "its quote holds the endpoint's key")
         else:
             yield draft.sentence(checked.text, draft.numbering.cite(checked.quotes))
 
@@ -254,7 +266,7 @@ class Asker:
                 draft.model = event.model or chat.name
                 draft.usage += event.usage
                 if web is not None:
-                    draft.web_sources = event.sources
+                    draft.web_sources = draft.output.sources(event.sources)
                 elif event.sources:
                     draft.notices.append(f"{draft.model} searched the web, though it was not to")
                 if event.finish_reason == "length":
@@ -269,14 +281,29 @@ class Asker:
             draft.notices.append(f"{self.chat.name} has no web search here")
             return
         splitter = SentenceSplitter()
+        held: list[str] = []  # from the first link on: its sources come with the end of the reply
         try:
             for piece in self._stream(
                 draft, self.chat, web_messages(draft.question), web=self.web_options
             ):
-                yield from map(draft.web_sentence, splitter.push(piece))
-            yield from map(draft.web_sentence, splitter.flush())
+                for sentence in splitter.push(piece):
+                    if held or has_link(sentence):
+                        held.append(sentence)
+                    else:
+                        yield draft.web_sentence(sentence)
+            yield from map(draft.web_sentence, [*held, *splitter.flush()])
         except WebSearchUnavailable as exc:
             draft.notices.append(str(exc))
+
+
+def _quotable(
+    candidates: Sequence[extraction.Candidate], screen: Screen, output: OutputFilter
+) -> Iterator[extraction.Candidate]:
+    """Yield the sentences that may be quoted: no orders to the assistant, and not our key."""
+    for candidate in candidates:
+        quote = screen.quote(candidate.quote)
+        if quote is not None and not output.holds_key(quote.text):
+            yield replace(candidate, quote=quote)
 
 
 def _source(passage: Passage) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ragkit.chunking import is_prose, page_at, path_at
-from ragkit.text import STOP_WORDS, sentences
+from ragkit.text import STOP_WORDS, sentences, visible
 from ragkit.types import Chunk, Citation, Heading, Lines, Page, Span
 
 Tokens = Callable[[str], list[str]]
@@ -327,7 +327,7 @@ def numbers(text: str) -> frozenset[str]:
 
 def _plain(text: str) -> str:
     """Fold what typesetting changes: white space, quotation marks, hyphens, case."""
-    text = re.sub(r"[‐‑‒–—―]", "-", text)
+    text = re.sub(r"[‐‑‒–—―]", "-", visible(text))
     text = re.sub(r"[“”„«»]", '"', re.sub(r"[‘’‚]", "'", text))
     return re.sub(r"\s+", " ", text).strip(" .,;:").lower()
 
@@ -377,4 +377,6 @@ def with_markers(text: str, citations: Sequence[Citation]) -> str:
     """Return a sentence with its markers at its end, before its closing white space."""
     body = text.rstrip()
     marks = "".join(f"[{citation.marker}]" for citation in citations)
-    return f"{body} {marks}{text[len(body) :]}" if marks else text
+    # Behind a closing fence they would keep the code block open.
+    gap = "\n" if body.endswith("```") else " "
+    return f"{body}{gap}{marks}{text[len(body) :]}" if marks else text

@@ -515,6 +515,7 @@ class Index:
             matches_all=settings.rerank == "on",
             gate_threshold=settings.gate_threshold,
             context_tokens=settings.context_tokens,
+            key=self._parts.key(),
         )
 
     # --- what is there -------------------------------------------------------------------------

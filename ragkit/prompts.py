@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ragkit.injection import harmless, without_orders
 from ragkit.types import Message
 
 
@@ -68,9 +69,6 @@ def _fill(template: str, *, title: str, text: str) -> str:
 NOT_FOUND = "NOT FOUND"
 _NOT_FOUND = re.compile(r"\W*not[ _]found\W*", re.IGNORECASE)
 
-# What a chat template might take for its own: passages are data, whatever they say.
-_CONTROL = re.compile(r"<\|[^|>\n]{0,40}\|>|\[/?INST\]|</?s>|<</?SYS>>|<(?:start|end)_of_turn>")
-
 _SYSTEM = f"""\
 You answer questions from passages of the user's own documents, and from nothing else.
 
@@ -100,7 +98,7 @@ def answer_messages(
     fenced = fenced_passages(passages, tag)
     return [
         Message("system", _SYSTEM),
-        Message("user", f"{fenced}\n\n{_REMINDER}\n\nQuestion: {_harmless(question, tag)}"),
+        Message("user", f"{fenced}\n\n{_REMINDER}\n\nQuestion: {harmless(question, tag)}"),
     ]
 
 
@@ -149,7 +147,7 @@ def order_messages(
 ) -> list[Message]:
     """Return the prompt for ordering passages; they are fenced as those of an answer are."""
     fenced = fenced_passages(passages, tag)
-    asked = f"Question: {_harmless(question, tag)}"
+    asked = f"Question: {harmless(question, tag)}"
     return [
         Message("system", _ORDER_SYSTEM),
         Message("user", f"{asked}\n\n{fenced}\n\n{_ORDER_REMINDER}\n\n{asked}"),
@@ -160,7 +158,7 @@ def rewriting_messages(question: str, *, most: int, tag: str) -> list[Message]:
     """Return the prompt for search queries: the question alone goes out, no passages."""
     return [
         Message("system", _REWRITING_SYSTEM.format(most=most)),
-        Message("user", f"<question-{tag}>\n{_harmless(question, tag)}\n</question-{tag}>"),
+        Message("user", f"<question-{tag}>\n{harmless(question, tag)}\n</question-{tag}>"),
     ]
 
 
@@ -171,20 +169,10 @@ def fenced_passages(passages: Sequence[tuple[int, str, str]], tag: str) -> str:
     """Return passages (number, source, text) as data: each within a fence that it can't leave."""
     return "\n\n".join(
         f'<passage-{tag} number="{number}" source="{_attribute(source, tag)}">\n'
-        f"{_harmless(text, tag)}\n</passage-{tag}>"
+        f"{harmless(without_orders(text), tag)}\n</passage-{tag}>"
         for number, source, text in passages
     )
 
 
 def _attribute(text: str, tag: str) -> str:
-    return " ".join(_harmless(text, tag).replace('"', "'").split())
-
-
-def _harmless(text: str, tag: str) -> str:
-    """Take out what could end a fence or speak as the system."""
-    return (
-        _CONTROL.sub(" ", text)
-        .replace(tag, "")
-        .replace("<passage-", "< passage-")
-        .replace("</passage-", "< /passage-")
-    )
+    return " ".join(harmless(without_orders(text), tag).replace('"', "'").split())

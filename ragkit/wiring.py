@@ -260,6 +260,10 @@ class Wiring:
             on_web_search_refused=memory.remember,
         )
 
+    def key(self) -> str:
+        """Return the endpoint's key, for keeping it out of answers; "" where there is none."""
+        return credentials.find_key(self.settings, self._environ).reveal()
+
     @cached_property
     def _http(self) -> HttpClient:
         from ragkit.providers.http import HttpClient, Timeouts  # noqa: PLC0415 - as above
@@ -329,6 +333,9 @@ class Given:
         keeps = getattr(self._embedder, "keeps_tokens", False)
         wanted = keeps and self.settings.rerank != "off"
         return cast(TokenMatcher, self._embedder) if wanted else None
+
+    def key(self) -> str:
+        return ""  # parts that were handed in keep theirs to themselves
 
     def judge(self) -> ChatModel | None:
         return _helper(self, "rerank") if self.settings.rerank == "chat" else None

@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from ragkit import extraction, gate, retrieval
+from ragkit import extraction, gate, retrieval, screening
 from ragkit.citations import (
     Checker,
     Numbering,
@@ -21,7 +21,6 @@ from ragkit.filtering import OutputFilter, has_link
 from ragkit.ports import ChatModel, Embedder, Reranker, TokenMatcher, WordMatcher
 from ragkit.prompts import answer_messages, says_not_found, web_messages
 from ragkit.retrieval import Retrieval
-from ragkit.screening import Screen
 from ragkit.store import SqliteStore
 from ragkit.text import estimate_tokens
 from ragkit.types import (
@@ -57,7 +56,7 @@ class _Draft:
     question: str
     retrieval: Retrieval
     gate: Gate
-    screen: Screen
+    screen: screening.Screen
     output: OutputFilter
     numbering: Numbering = field(default_factory=Numbering)
     sentences: list[str] = field(default_factory=list)
@@ -75,11 +74,14 @@ class _Draft:
         self.sentences.append(shown)
         return Sentence(shown, tuple(citations))
 
-    def web_sentence(self, text: str) -> Sentence:
+    def web_sentence(self, text: str) -> Sentence | Removed:
         """Add a sentence that came from the web, of which nothing is proven.
 
-        It loses its markers: those of the answer are the documents'.
+        It loses its markers: those of the answer are the documents'. What only an order in a
+        document says is removed.
         """
+        if self.screen.repeats_code(text):
+            return self.remove(text, screening.REASON)
         text, _ = split_markers(self.output.web(text, self.web_sources))
         self.web_sentences.append(text)
         return Sentence(text, origin="web")
@@ -158,7 +160,7 @@ class Asker:
             judge=self.judge,
         )
         found = retrieval.read_sentences(found, self.reranker)
-        screen, output = Screen(found.passages, question=question), OutputFilter(self.key)
+        screen, output = screening.Screen(found.passages, question=question), OutputFilter(self.key)
         found = replace(found, sentences=tuple(_quotable(found.sentences, screen, output)))
         draft = _Draft(
             found.query,
@@ -297,7 +299,7 @@ class Asker:
 
 
 def _quotable(
-    candidates: Sequence[extraction.Candidate], screen: Screen, output: OutputFilter
+    candidates: Sequence[extraction.Candidate], screen: screening.Screen, output: OutputFilter
 ) -> Iterator[extraction.Candidate]:
     """Yield the sentences that may be quoted: no orders to the assistant, and not our key."""
     for candidate in candidates:

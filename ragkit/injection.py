@@ -168,17 +168,20 @@ _COMMENT = re.compile(
     r"|^[ ]{0,3}\[(?://|comment|_)\]:[ ]*(?:\#|<>)?[ ]*(?P<md>[^\n]+)",
     re.DOTALL | re.MULTILINE | re.IGNORECASE,
 )
-_ROLE = r"<\|(?:im_start|start_header_id|start|begin|role)\|>\s*(?:system|assistant|developer)"
-_OTHER_ROLE = (
-    r"<\|(?:system|assistant|developer|channel|message|user)\|>|<<SYS>>|\[INST\]|\[SYSTEM_PROMPT\]"
-    r"|<start_of_turn>"
+_ROLE = (
+    r"<\|(?:im_start|start_header_id|start|begin|role)\|>\s*(?:system|assistant|developer)"
+    r"|<\|(?:system|assistant|developer)\|>|<<SYS>>|\[SYSTEM_PROMPT\]"
+)
+_TURN_END = (
+    r"<\|(?:im_end|eot_id|end|return|end_of_text)\|>|<</SYS>>|\[/INST\]|\[/SYSTEM_PROMPT\]"
+    r"|<end_of_turn>"
 )
 _ROLE_TURN = re.compile(
-    rf"(?:(?P<role>{_ROLE})|{_OTHER_ROLE})(?P<words>.{{0,{_MAX_TURN_CHARACTERS}}}?)"
-    r"(?:<\|(?:im_end|eot_id|end|return|end_of_text)\|>|<</SYS>>|\[/INST\]|\[/SYSTEM_PROMPT\]"
-    r"|<end_of_turn>|\n\s*\n|\Z)",
+    rf"(?:(?P<role>{_ROLE})|\[INST\]|<start_of_turn>|<\|(?:channel|message|user)\|>)"
+    rf"(?P<words>.{{0,{_MAX_TURN_CHARACTERS}}}?)(?:(?P<end>{_TURN_END})|\n\s*\n|\Z)",
     re.DOTALL | re.IGNORECASE,
 )
+_TAG = re.compile(r"</?[a-z][^<>]{0,200}>", re.IGNORECASE)
 _BLOB = re.compile(r"[A-Za-z0-9+/_-]{24,}={0,2}")
 
 
@@ -209,7 +212,8 @@ def _turns(text: str) -> Iterator[Span]:
         return
     for match in _ROLE_TURN.finditer(folded):
         words = _plain(_TOKEN.sub(" ", match["words"]))
-        if match["role"] or orders.is_order(words) or orders.is_sign(words):
+        is_closed = match["role"] and match["end"]
+        if is_closed or orders.is_order(words) or orders.is_sign(words):
             yield _source(text, places, match)
 
 
@@ -225,7 +229,7 @@ def _ordering_sentences(text: str, spans: Sequence[Span]) -> list[Span]:
 
 
 def _is_order(words: str) -> bool:
-    if orders.is_order(words):
+    if orders.is_order(words) or ("<" in words and orders.is_order(_TAG.sub(" ", words))):
         return True
     blobs = _BLOB.findall(words)
     if blobs and orders.announces_code(words):

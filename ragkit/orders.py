@@ -312,11 +312,11 @@ _SIGN = re.compile(
     r"|recommend|ignore|disregard|forget|override|it decodes|do (?:exactly|as|what)"
     r"|this (?:is an order|overrides|has priority)|do not (?:mention|tell|reveal|say|cite|quote"
     r"|answer|follow|use)|never (?:mention|tell|reveal|say|refuse)"
-    r"|you (?:are|must|will|shall|may not|have no|can))\b"
+    r"|you (?:are|must|will|shall|may not|have no|can|only))\b"
     r"|^\W*(?:sage?|antworte|schreibe?|gib|erwähne|füge?|dis|réponds|écris|ajoute|ne mentionne|di"
     r"|responde|escribe|añade|no menciones|скажи|ответь|напиши|добавь|не упоминай|выведи)\b"
     r"|^\W*(?:请|請)?(?:说|說|回答|输出|輸出|只|不要|加上|引用)"
-    r"|!\[[^\]]*\]\(|<(?:img|a|iframe|script)\b|\b(?:javascript|data):\S|\[\d{2,4}\]"
+    r"|https?://|hxxp|!\[[^\]]*\]\(|<(?:img|a|iframe|script)\b|\b(?:javascript|data):\S|\[\d{2,4}\]"
     r"|<\|[^|>]*\|>|\[/?INST\]|<</?SYS>>|-{3,} ?(?:begin|end|start)\b"
     r"|\bassistants?\b|\bsystem prompt\b|\bnothing else\b|\bthe user\b",
     re.IGNORECASE,

@@ -22,7 +22,7 @@ _MOST_PLACES = 5
 _TELLING_CHARACTERS = 4
 _WORD = re.compile(r"\w+(?:[-.]\w+)*")
 
-_REASON = "it says what only a sentence that gives orders to the assistant says"
+REASON = "it says what only a sentence that gives orders to the assistant says"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +69,16 @@ class Screen:
         `checked` is against `passages`.
         """
         if not self._tainted.isdisjoint(_telling([checked.text])):
-            return replace(checked, quotes=(), reason=_REASON)
+            return replace(checked, quotes=(), reason=REASON)
         quotes = [self.quote(quote) for quote in checked.quotes]
         if None in quotes:
-            return replace(checked, quotes=(), reason=_REASON)
+            return replace(checked, quotes=(), reason=REASON)
         return replace(checked, quotes=tuple(quote for quote in quotes if quote))
+
+    def repeats_code(self, text: str) -> bool:
+        """Whether a text from elsewhere holds a word with a digit that only an order has."""
+        words = _telling([text]) & self._tainted
+        return any(re.search(r"\d", word) for word in words)
 
     def notices(self) -> list[str]:
         """Return a sentence for each document with orders in it: which it is, and where."""

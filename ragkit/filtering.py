@@ -129,6 +129,7 @@ class OutputFilter:
         allowed = frozenset(source.url for source in sources)
 
         def linked(prose: str) -> str:
+            prose = _IMAGE.sub("", prose)
             return _without_markup(_INLINE_LINK.sub(lambda link: _spelled(link, allowed), prose))
 
         def step(text: str) -> str:
@@ -236,7 +237,8 @@ def _without_links(text: str, allowed: frozenset[str]) -> str:
         address = match[0].rstrip(_CLOSING)
         if match[0] in allowed or address in allowed:
             return match[0]
-        return REMOVED_LINK + match[0][len(address) :].replace("(", "").replace("[", "")
+        closing = match[0][len(address) :]
+        return REMOVED_LINK + (closing.replace(")", "", 1) if "(" in address else closing)
 
     return _LINK.sub(kept, text)
 

@@ -200,7 +200,7 @@ def instructions(text: str, *, line_blocks: bool = False) -> list[Span]:
 def _hidden(text: str) -> Iterator[Span]:
     if "<!--" in text or "]:" in text:
         for match in _COMMENT.finditer(text):
-            words = _plain(match["html"] or match["md"])
+            words = _plain(match["html"] or match["md"] or "")
             if orders.is_order(words) or orders.is_sign(words):
                 yield Span(match.start(), match.end())
 

@@ -32,7 +32,7 @@ from ragkit.chunking import is_prose
 from ragkit.index import Index
 from ragkit.injection import instructions
 from ragkit.text import clean, sentences
-from ragkit.types import AnswerEvent, Done, Sentence
+from ragkit.types import AnswerEvent, Done, Sentence, WebPolicy
 from tests.benchmarks import injected_documents, squad
 from tests.benchmarks.injected_documents import CANARY, EVIL, STYLES, Injected
 from tests.benchmarks.sample_corpus import CORPUS
@@ -214,10 +214,11 @@ def _asked(
     server.reply = obedient(document, server.key)
     for streams in (True, False):
         server.ignores_streaming = not streams
-        for web in ("never", "always"):
+        policies: tuple[WebPolicy, ...] = ("never", "always")
+        for web in policies:
             name = f"chat, {'streamed' if streams else 'whole'}, web {web}"
             before = len(server.requests)
-            yield name, list(index.ask_stream(document.question, web=web))  # type: ignore[arg-type]
+            yield name, list(index.ask_stream(document.question, web=web))
             prompt = json.dumps(server.requests[before].body, ensure_ascii=False)
             if CANARY in prompt or EVIL in prompt:
                 print(f"an order of {document.name} reached the model", file=sys.stderr)

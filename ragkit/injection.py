@@ -18,9 +18,10 @@ from ragkit import orders
 from ragkit.text import sentences, visible
 from ragkit.types import Span
 
-# What stands in a prompt in place of such a sentence.
-LEFT_OUT = "[left out: a sentence that gives orders to the assistant]"
-_LEFT_OUT_SHORT = "[left out]"
+# What stands in a prompt in place of such a sentence; a sentence itself, so that its neighbours
+# don't become one with it.
+LEFT_OUT = "[Left out: a sentence that gives orders to the assistant.]"
+_LEFT_OUT_SHORT = "[Left out.]"
 
 # Sentences on either side of a plain order in which a weaker sign counts too.
 _REACH = 2

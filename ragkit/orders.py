@@ -15,8 +15,8 @@ from functools import lru_cache
 _PARTS = {
     "~~": r"[^.!?。！？]{0,90}?",
     "~": r"[^.!?。！？]{0,40}?",
-    "RULES": r"(?:instructions?|prompts?|directives?|guidelines?|commands?|orders|programming"
-    r"|messages?|context|passages?|training)\b",
+    "RULES": r"(?:instructions?|prompts?|directi(?:ves?|ons)|guidelines?|commands?|orders"
+    r"|programming|messages?|context|passages?|training|inputs?)\b",
     "EARLIER": r"\b(?:previous|previously|prior|earlier|above|preceding|foregoing|system|your|given"
     r"|original|initial|everything)\b",
     "SPEAK": r"\b(?:say|reply|respond|answer|output|print|write|state|return|repeat|emit|type)\b",
@@ -60,50 +60,59 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 # --- English -----------------------------------------------------------------------------------
 
 _SET_ASIDE = _rules(
-    "ignor* disregard* forget overrid* bypass discard instruction* prompt* directive*",
+    "ignor* disregard* forget overrid* bypass discard instruction* prompt* directive* new",
     r"\b(?:ignor(?:e|ing)|disregard(?:ing)?|forget|overrid(?:e|ing|es)|bypass|discard)\b"
     r"~EARLIER~\bRULES",
     r"\b(?:ignore|disregard|forget|override|bypass) (?:all|any|every|these|those) (?:of )?"
     r"(?:the |your |other )*(?:\w+ )?(?:instructions|prompts|directives)\b",
-    r"^\W*(?:please )?(?:ignore|disregard|forget) (?:everything|all|anything|what) (?:\w+ ){0,3}"
-    r"(?:above|before|so far|told|said)\b",
+    r"(?:^|[.:;,] ?|\b(?:please|must|now|and) )\W*(?:ignore|disregard|forget)"
+    r" (?:everything|all|anything|what)(?: \w+){0,3} (?:above|before|so far|told|said)\b",
     r"\b(?:instructions|prompts?|directives)\b ~\b(?:are|is) (?:now )?(?:void|overridden|obsolete"
     r"|cancell?ed|superseded|suspended)\b~~\b(?:you|assistant|model)\b",
-    r"\bnew (?:system )?(?:instructions?|directives?|prompt)(?: for (?:you|the \w+))? ?:",
+    r"\bnew (?:system )?(?:instructions?|directives?|prompt|task)(?: for (?:you|the \w+)"
+    r"| follows?)? ?(?:[:\])]|$)",
 )
 _ADDRESSES = _rules(
-    "ai artificial llm llms language you your assistant assistants chat chatbot chatgpt"
-    " claude gemini unrestricted unfiltered jailbroken evil dan mode character",
+    "ai artificial llm llms automated language you your assistant assistants give write chat"
+    " chatbot chatgpt claude gemini unrestricted unfiltered jailbroken evil dan mode character",
     r"\bas an? (?:ai|artificial intelligence|(?:large )?language model)"
     r"(?: (?:assistant|language model|model))?,? (?:you|i)\b",
     r"\bas an? (?:ai|large) (?:assistant|language model)\b",
     r"\b(?:if|since|because) you(?: are|'re) MODEL",
     r"^\W*(?:\w+ ){0,2}?(?:attention|dear|hey|hi|hello|note (?:to|for)|important(?: message)?"
-    r" (?:to|for)|message (?:to|for)|instructions? (?:to|for)|to) ,?MODEL ?[,:;!—-]",
+    r" (?:to|for)|message (?:to|for)|instructions? (?:to|for)|to) ,?MODEL(?: \w+)? ?[,:;!—-]",
+    r"\b(?:ai|llm|automated) (?:reviewer|reader|screener|grader|summari[sz]er|crawler|agent)s?"
+    r" (?:must|should|shall|are to|have to|reading|who)\b",
+    r"\b(?:give|write) (?:\w+ ){0,3}positive review\b(?: only|~\bnegative)",
+    r"\byou (?:now )?have a (?:new|secret|hidden) (?:persona|identity|task|mission|agenda)\b",
     r"^\W*MODEL ?[,:!] ?(?:please |now )?(?:you|ignore|do not|don't|say|always|never|SPEAK)",
     r"\b(?:ai|llm|language model|chatbot)s?(?: \w+)? (?:reading|processing|summari[sz]ing"
     r"|analy[sz]ing) this\b",
     r"\byou (?:are|'re) (?:now|no longer) (?:an? )?(?:MODEL|dan\b|unrestricted|unfiltered|pirate"
     r"|free (?:from|of) (?:all|any|your)|bound by|in (?:developer|debug|god|admin|jailbreak) mode"
     r"|evil|root\b|\w+gpt\b)",
-    r"\byour (?:new|real|actual|true|only|sole) (?:task|instructions?|objective|directive|purpose"
-    r"|persona|identity|goal) (?:is|are)\b",
+    r"\byour (?:new|real|actual|true|only|sole|secret|hidden) (?:task|instructions?|objective"
+    r"|directive|purpose|persona|identity|goal|agenda|mission) (?:is|are)\b",
     r"\b(?:enter|enable|activate|switch to|now in) (?:developer|dan|god|jailbreak|unrestricted"
     r"|unfiltered|admin override) mode\b",
     r"\b(?:pretend|imagine|act as if|roleplay|role-play)\b~\byou (?:are|have)\b~\b(?:MODEL"
     r"|jailbroken|no (?:rules|restrictions|filters?|limits)|unrestricted|unfiltered"
     r"|an? (?:evil|pirate|hacker))",
-    r"\bact as (?:an? )?(?:unrestricted|unfiltered|jailbroken|evil|dan\b|model without)",
+    r"\b(?:act|roleplay|role-play|behave|respond) as (?:an? )?(?:unrestricted|unfiltered|dan\b"
+    r"|jailbroken|evil|(?:\w+ ){1,2}without (?:any )?(?:restrictions?|rules|filters?|limits))",
     r"\b(?:stay|remain) in character\b~~\b(?:question|answer|reply|user)\b",
 )
 _ROLE_HEADERS = _rules(
-    "system admin* root developer security safety policy assistant human user instruction response",
+    "system hidden admin* root developer security safety policy assistant human user instruction"
+    " response",
     r"^\W*(?:begin |end |new |important |urgent |critical )?(?:system|admin(?:istrator)?|developer"
     r"|root) (?:prompt|message|override|instructions?|notice|command|directive|update) ?"
     r"(?:\([^)]*\))? ?[:>\])—-]",
     r"^\W*(?:system|assistant|developer|admin|human|user) ?[\])>]* ?: ?\W*(?:please |now )*"
     r"(?:ignore|disregard|you (?:are|must|will|should|may|have)|do not|don't|from now|always"
     r"|never|new|override|reveal|forget|SPEAK)",
+    r"[\[(<](?:system|hidden|admin|assistant|developer) ?[:\])>] ?(?:override|ignore|new|disregard"
+    r"|you |SPEAK)",
     r"^\W*#{2,} ?(?:instruction|system|response) ?:? ?(?:you|ignore|say|SPEAK)",
     r"^\W*(?:system|security|admin|safety|policy) override\b",
 )
@@ -117,6 +126,10 @@ _WORDING = _rules(
     r"SPEAK~~\b(?:no matter what|regardless of|whatever) (?:\w+ ){0,3}"
     r"(?:question|asked?|user|passages?|query)\b",
     r"\b(?:instead of|rather than) (?:answering|the answer)\b~~SPEAK",
+    r"\b(?:repeat|print|output|recite) (?:everything|all|the (?:words|text|prompt|instructions))"
+    r" (?:above|before (?:this|that))\b",
+    r"\bbefore (?:answering|responding|replying)\b~\b(?:visit|open|fetch|call|go to|load)\b~"
+    r"(?:https?:|www\.|\burl\b|\blink\b)",
     r"SPEAK~~\binstead of (?:answering|the answer|an answer)\b",
     r"\b(?:begin|start|end|finish|conclude|prefix|prepend|close|sign)"
     r" (?:your|every|each|all of your) (?:\w+ )?REPLY",
@@ -194,6 +207,7 @@ _GERMAN = _rules(
     r"(?:system)?(?:anweisung|instruktion|befehl|vorgabe|prompt|regel|nachricht)",
     r"\b(?:antworte|sage?|schreibe?|gib|wiederhole|antworten sie|sagen sie|schreiben sie|geben sie)"
     r"\b~~\b(?:und (?:sonst )?nichts (?:anderes|weiter|sonst)|nichts anderes)\b",
+    r"\b(?:vergiss|vergessen sie|ignorier\w*) alles\b~\b(?:vorher|bisher|oben|zuvor|gesagt)",
     r"\bantworte(?:n sie)? (?:nur|ausschließlich|immer|ab jetzt|stets) (?:noch )?mit\b",
     r"\bdu bist (?:jetzt|nun|ab (?:jetzt|sofort)|nicht (?:mehr|länger)) (?:ki|dan|frei|unbeschränkt"
     r"|(?:k?ein|an|im|d)\w* (?:\w+ )?(?:\w*assistent|ki|pirat|modell|chatbot|modus|\w*regeln))",
@@ -215,6 +229,7 @@ _FRENCH = _rules(
     r"|initial)",
     r"\b(?:ignor|oubli|néglig)(?:e|er|ez|es) (?:toutes? |tous |les |tes |vos )+(?:instructions"
     r"|consignes|directives)\b",
+    r"\b(?:oubli|ignor)(?:e|er|ez) tout ce qui\b",
     r"\bne (?:tiens|tenez) (?:pas|plus|aucun) compte\b~\b(?:instructions|consignes|ordres)",
     r"\b(?:répond|répondez|réponds|dis|dites|écris|écrivez|affichez?)\b~~\brien d'autre\b",
     r"\b(?:réponds|répondez) (?:uniquement|seulement|exclusivement|toujours) (?:par|avec)\b",
@@ -238,6 +253,7 @@ _SPANISH = _rules(
     r"|directrices)\b",
     r"\b(?:di|diga|responde|responda|escribe|escriba|contesta|conteste|imprime)\b~~\b(?:y nada más"
     r"|nada más que|y ninguna otra cosa)\b",
+    r"\b(?:olvid|ignor)[ae] todo lo (?:anterior|dicho|que)\b",
     r"\b(?:responde|responda|contesta|conteste) (?:únicamente|solamente|solo|sólo|siempre) con\b",
     r"\b(?:ahora eres|eres ahora|ya no eres) (?:libre|una? (?:\w+ )?(?:ia|pirata|asistente|modelo"
     r"|chatbot))",
@@ -259,6 +275,7 @@ _RUSSIAN = _rules(
     r"(?:инструкц|указан|команд|правил|подсказ|промпт|сообщени)",
     r"\b(?:ответь|отвечай|скажи|напиши|выведи|говори|ответьте|отвечайте|скажите|напишите)\b~~"
     r"\b(?:и ничего (?:больше|другого|кроме|ин)|ничего (?:другого|кроме))",
+    r"\bзабудь(?:те)? вс[её]\b~(?:сказано|выше|раньше|прежде|до этого)",
     r"\b(?:отвечай|отвечайте|ответь) (?:только|исключительно|всегда)\b",
     r"\bты (?:теперь|больше не|отныне|сейчас) (?:не )?(?:ии|помощник|ассистент|пират|модель|dan"
     r"|\w+бот|свобод|хакер)",
@@ -316,7 +333,7 @@ _SIGN = re.compile(
     r"|^\W*(?:sage?|antworte|schreibe?|gib|erwähne|füge?|dis|réponds|écris|ajoute|ne mentionne|di"
     r"|responde|escribe|añade|no menciones|скажи|ответь|напиши|добавь|не упоминай|выведи)\b"
     r"|^\W*(?:请|請)?(?:说|說|回答|输出|輸出|只|不要|加上|引用)"
-    r"|https?://|hxxp|!\[[^\]]*\]\(|<(?:img|a|iframe|script)\b|\b(?:javascript|data):\S|\[\d{2,4}\]"
+    r"|^\W*(?:\[[^\]]+\]: ?)?(?:https?://|hxxp|www\.)\S*$|!\[[^\]]*\]\(|<(?:img|a|iframe|script)\b|\b(?:javascript|data):\S|\[\d{2,4}\]"
     r"|<\|[^|>]*\|>|\[/?INST\]|<</?SYS>>|-{3,} ?(?:begin|end|start)\b"
     r"|\bassistants?\b|\bsystem prompt\b|\bnothing else\b|\bthe user\b",
     re.IGNORECASE,

@@ -226,7 +226,7 @@ def live(text: str) -> list[str]:
     )
     markup = re.findall(r"!\[[^\[\]]*\]\(|\[[^\[\]]*\]\(|<[a-zA-Z/!?]", prose)
     return markup + re.findall(
-        r"https?://\w|//evil|hxxp://\w|\bjavascript:\w|(?<![\w.])www\.\w", text, re.I
+        r"https?://\w|(?<![\w:/.\\])//evil|hxxp://\w|\bjavascript:\w|(?<![\w.])www\.\w", text, re.I
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import itertools
 import re
 
 import pytest
@@ -153,7 +154,7 @@ def test_pieces_are_apart_and_in_order(text: str, line_blocks: bool) -> None:
     """Spans lie in the text, none touches another, and the note in their place gives no order."""
     spans = instructions(text, line_blocks=line_blocks)
     assert all(0 <= span.start < span.end <= len(text) for span in spans)
-    assert all(one.end <= other.start for one, other in zip(spans, spans[1:], strict=False))
+    assert all(one.end <= other.start for one, other in itertools.pairwise(spans))
     covered = masked(text, spans)
     assert len(covered) == len(text)
     assert [m.start() for m in re.finditer("\n", covered)] == [

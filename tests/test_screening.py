@@ -80,7 +80,9 @@ def test_quotes_are_those_of_the_stored_text() -> None:
     kept = screen.quote(Quote(shown, Span(start, len(text))))
     assert kept is not None and "<|im_end|>" in kept.text
     assert screen.quote(Quote(shown, Span(0, start))) is None
-    assert screen.quote(Quote(shown, Span(text.index("Ignore") + 30, text.index("Dogs") + 4))) is None
+    assert (
+        screen.quote(Quote(shown, Span(text.index("Ignore") + 30, text.index("Dogs") + 4))) is None
+    )
 
 
 def test_words_of_an_order_are_not_shown() -> None:
@@ -153,7 +155,7 @@ def test_the_model_does_not_see_the_order(store: SqliteStore) -> None:
     answer = answered(store, chat)
     sent = chat.requests[0].messages[1].content
     assert LEFT_OUT in sent
-    assert not any(word in sent for word in ("Ignore", "90", "evil", "im_end"))
+    assert not any(word in sent for word in ("Ignore", "90 minutes", "evil", "im_end"))
     assert (answer.state, answer.text) == (
         "grounded",
         "The ferry to Skarholm takes 45 minutes. [1]",
@@ -207,7 +209,7 @@ def test_links_and_images_are_not_streamed(store: SqliteStore) -> None:
     events = list(index.ask_stream(QUESTION))
     texts = [event.text for event in events if isinstance(event, Sentence | Removed)]
     assert len(texts) == 3
-    assert "Book at https://ferry.example/book or call the quay. [1]" in texts[1]
+    assert "Book at https://ferry.example/book or call the quay. [2]" in texts[1]
     assert not any(mark in "".join(texts) for mark in ("evil", "](", "![", "<b>"))
 
 

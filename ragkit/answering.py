@@ -5,16 +5,19 @@ from __future__ import annotations
 import re
 import secrets
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from ragkit import extraction, gate, joining, retrieval, templates, writing
 from ragkit.citations import Passage, split_markers
 from ragkit.config import Settings
 from ragkit.drafts import Draft
 from ragkit.errors import WebSearchUnavailable
+from ragkit.extraction import Candidate
+from ragkit.filtering import OutputFilter, has_link
 from ragkit.ports import ChatModel, Embedder, Reranker, TokenMatcher, WordMatcher
 from ragkit.prompts import web_messages
 from ragkit.retrieval import Retrieval
+from ragkit.screening import Screen
 from ragkit.store import SqliteStore
 from ragkit.templates import AnswerTemplate
 from ragkit.text import estimate_tokens
@@ -48,6 +51,7 @@ class Asker:
     template: AnswerTemplate = templates.DEFAULT
     context_window: Callable[[], int] = lambda: 0
     random_tag: Callable[[], str] = lambda: secrets.token_hex(4)
+    key: str = field(default="", repr=False)
 
     def answer(self, question: str, *, limit: int, filters: Filters) -> Iterator[AnswerEvent]:
         """Yield Retrieved, then Sentence and Removed, then Done.
@@ -63,11 +67,15 @@ class Asker:
                 matcher=self.token_matcher,
                 parts=extraction.parts(found.query) if self.chat is None else (),
             )
+        screen, output = Screen(found.passages, question=question), OutputFilter(self.key)
+        found = replace(found, sentences=tuple(_quotable(found.sentences, screen, output)))
         draft = Draft(
             found.query,
             found,
             gate.judge(self._evidence(found)),
-            notices=list(found.notices),
+            screen,
+            output,
+            notices=[*found.notices, *screen.notices()],
             usage=found.usage,
         )
         yield Retrieved(found.hits, draft.gate, found.steps)
@@ -85,7 +93,7 @@ class Asker:
     def prompt(self, question: str, *, limit: int, filters: Filters) -> list[Message]:
         """Return what the chat model would be told; it isn't asked, nor is the gate."""
         found = self._retrieved(question, limit=limit, filters=filters)
-        passages = self._fitting(found.passages)
+        passages = Screen(self._fitting(found.passages), question=question).passages
         return writing.prompt(self.template, found.query, passages, tag=self.random_tag())
 
     def _retrieved(self, question: str, *, limit: int, filters: Filters) -> Retrieval:
@@ -144,15 +152,19 @@ class Asker:
     # --- with a chat model ---------------------------------------------------------------------
 
     def _written(self, draft: Draft, chat: ChatModel) -> Iterator[AnswerEvent]:
+        screen = Screen(self._fitting(draft.retrieval.passages), question=draft.question)
+        for notice in screen.notices():
+            draft.notice(notice)
         writer = Writer(
             draft=draft,
+            screen=screen,
             chat=chat,
             settings=self.settings,
             template=self.template,
             tokens=self.store.tokens,
             random_tag=self.random_tag,
         )
-        return writer.write(self._fitting(draft.retrieval.passages))
+        return writer.write()
 
     def _fitting(self, passages: Sequence[Passage]) -> list[Passage]:
         return joining.joined(self.store, passages, budget=self._budget(passages))
@@ -175,15 +187,30 @@ class Asker:
         if not self.chat.has_web_search:
             draft.notice(f"{self.chat.name} has no web search here")
             return
-        shared = draft.retrieval.passages if self.settings.web_share_context else ()
-        messages = web_messages(
-            draft.question, writing.listed(self._fitting(shared)), tag=self.random_tag()
-        )
+        shared = self._fitting(draft.retrieval.passages) if self.settings.web_share_context else ()
+        listed = writing.listed(Screen(shared, question=draft.question).passages)
+        messages = web_messages(draft.question, listed, tag=self.random_tag())
         reply = writing.stream(draft, self.chat, messages, web=self.web_options)
+        held: list[str] = []  # from the first link on: its sources come with the end of the reply
         try:
-            yield from map(draft.web_sentence, writing.in_sentences(reply))
+            for sentence in writing.in_sentences(reply):
+                if held or has_link(sentence):
+                    held.append(sentence)
+                else:
+                    yield draft.web_sentence(sentence)
+            yield from map(draft.web_sentence, held)
         except WebSearchUnavailable as exc:
             draft.notice(str(exc))
+
+
+def _quotable(
+    candidates: Sequence[Candidate], screen: Screen, output: OutputFilter
+) -> Iterator[Candidate]:
+    """Yield the sentences that may be quoted: no orders to the assistant, and not our key."""
+    for candidate in candidates:
+        quote = screen.quote(candidate.quote)
+        if quote is not None and not output.holds_key(quote.text):
+            yield replace(candidate, quote=quote)
 
 
 def _foreign(count: int) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from ragkit import screening
 from ragkit.citations import Numbering, split_markers, with_markers
+from ragkit.filtering import OutputFilter
 from ragkit.retrieval import Retrieval
 from ragkit.types import (
     Answer,
@@ -30,6 +32,8 @@ class Draft:
     question: str
     retrieval: Retrieval
     gate: Gate
+    screen: screening.Screen
+    output: OutputFilter
     numbering: Numbering = field(default_factory=Numbering)
     sentences: list[str] = field(default_factory=list)
     web_sentences: list[str] = field(default_factory=list)
@@ -43,6 +47,7 @@ class Draft:
 
     def sentence(self, text: str, citations: Sequence[Citation] = ()) -> Sentence:
         """Add a sentence to the answer, with what proves it."""
+        text = self.output.shown(text, [citation.quote for citation in citations])
         if self.sentences and not self.sentences[-1][-1:].isspace():
             text = f" {text.lstrip()}"
         shown = with_markers(text, citations)
@@ -54,22 +59,25 @@ class Draft:
 
         It loses its markers: those of the answer are of quotes that prove.
         """
-        plain, _ = split_markers(text)
+        plain, _ = split_markers(self.output.shown(text, ()))
         self.unproven.append(Removed(plain.strip(), reason))
         return Sentence(f"{plain.strip()} {UNPROVEN_MARK}\n", origin="model")
 
-    def web_sentence(self, text: str) -> Sentence:
+    def web_sentence(self, text: str) -> Sentence | Removed:
         """Add a sentence that came from the web, of which nothing is proven.
 
-        It loses its markers: those of the answer are the documents'.
+        It loses its markers: those of the answer are the documents'. What only an order in a
+        document says is removed.
         """
-        text, _ = split_markers(text)
+        if self.screen.repeats_code(text):
+            return self.remove(text, screening.REASON)
+        text, _ = split_markers(self.output.web(text, self.web_sources))
         self.web_sentences.append(text)
         return Sentence(text, origin="web")
 
     def remove(self, text: str, reason: str) -> Removed:
         """Note a sentence that is not shown."""
-        removed = Removed(text.strip(), reason)
+        removed = Removed(self.output.shown(text, ()).strip(), reason)
         self.removed.append(removed)
         return removed
 

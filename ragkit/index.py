@@ -484,6 +484,7 @@ class Index:
             settings=settings,
             template=answer_template(settings),
             context_window=self._parts.context_window,
+            key=self._parts.key(),
         )
 
     def answer_prompt(

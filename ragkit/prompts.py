@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ragkit.injection import harmless, without_orders
 from ragkit.types import Message
 
 
@@ -67,9 +68,6 @@ def _fill(template: str, *, title: str, text: str) -> str:
 
 NOT_FOUND = "NOT FOUND"
 _NOT_FOUND = re.compile(r"\W*not[ _]found\W*", re.IGNORECASE)
-
-# What a chat template might take for its own: passages are data, whatever they say.
-_CONTROL = re.compile(r"<\|[^|>\n]{0,40}\|>|\[/?INST\]|</?s>|<</?SYS>>|<(?:start|end)_of_turn>")
 
 _WEB_SYSTEM = """\
 Search the web and answer briefly, in the language of the question, with the sources that you \
@@ -184,20 +182,10 @@ def fenced_passages(passages: Sequence[tuple[int, str, str]], tag: str) -> str:
     """Return passages (number, source, text) as data: each within a fence that it can't leave."""
     return "\n\n".join(
         f'<passage-{tag} number="{number}" source="{_attribute(source, tag)}">\n'
-        f"{harmless(text, tag)}\n</passage-{tag}>"
+        f"{harmless(without_orders(text), tag)}\n</passage-{tag}>"
         for number, source, text in passages
     )
 
 
 def _attribute(text: str, tag: str) -> str:
-    return " ".join(harmless(text, tag).replace('"', "'").split())
-
-
-def harmless(text: str, tag: str) -> str:
-    """Return a text without what could end a fence or speak as the system."""
-    return (
-        _CONTROL.sub(" ", text)
-        .replace(tag, "")
-        .replace("<passage-", "< passage-")
-        .replace("</passage-", "< /passage-")
-    )
+    return " ".join(harmless(without_orders(text), tag).replace('"', "'").split())

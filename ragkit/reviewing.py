@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from ragkit.prompts import harmless
+from ragkit.injection import harmless
 from ragkit.types import Message
 
 # More than that is no answer with slips, but one that is wrong.

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ragkit.errors import ConfigError
-from ragkit.prompts import NOT_FOUND, fenced_passages, harmless
+from ragkit.injection import harmless
+from ragkit.prompts import NOT_FOUND, fenced_passages
 from ragkit.types import Message
 
 _HEAD = re.compile(r"^\[(system|user)\][ \t]*$", re.MULTILINE)

@@ -18,6 +18,10 @@ _INVISIBLE = re.compile(
     "[\x00-\x08\x0e-\x1b\x1f\x7f-\x84\x86-\x9f\xad\u061c\u180e\u200b-\u200f\u202a-\u202e"
     "\u2060-\u2069\ufeff\ufff9-\ufffb\U000e0000-\U000e0fff]"
 )
+# Beside those, what may be meant to be seen (a joiner, an emoji's look) and can carry a message.
+_UNSEEN = re.compile(
+    f"{_INVISIBLE.pattern}|[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u206a-\u206f\u3164\ufe00-\ufe0f\uffa0]"
+)
 _SURROGATES = re.compile("[\ud800-\udfff]")
 
 
@@ -28,6 +32,11 @@ def clean(text: str) -> str:
     text = _SEPARATORS.sub(" ", text)
     text = _INVISIBLE.sub("", text)
     return unicodedata.normalize("NFC", text)
+
+
+def visible(text: str) -> str:
+    """Return the text without characters that nobody sees, for a prompt or a comparison."""
+    return text if text.isascii() and text.isprintable() else _UNSEEN.sub("", text)
 
 
 # --- sentences ---------------------------------------------------------------------------------

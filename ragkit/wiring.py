@@ -236,6 +236,10 @@ class Wiring:
             on_web_search_refused=self._memory.remember_no_web_search,
         )
 
+    def key(self) -> str:
+        """Return the endpoint's key, for keeping it out of answers; "" where there is none."""
+        return credentials.find_key(self.settings, self._environ).reveal()
+
     @cached_property
     def _memory(self) -> EndpointMemory:
         return EndpointMemory(config.cache_folder(self._environ), self.settings.base_url)
@@ -325,6 +329,9 @@ class Given:
         keeps = getattr(self._embedder, "keeps_tokens", False)
         wanted = keeps and self.settings.rerank != "off"
         return cast(TokenMatcher, self._embedder) if wanted else None
+
+    def key(self) -> str:
+        return ""  # parts that were handed in keep theirs to themselves
 
     def judge(self) -> ChatModel | None:
         return _helper(self, "rerank") if self.settings.rerank == "chat" else None

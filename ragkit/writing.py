@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from ragkit import reviewing
-from ragkit.citations import Checked, Checker, Passage, SentenceSplitter
+from ragkit import reviewing, screening
+from ragkit.citations import NOTHING_TO_CHECK, Checked, Checker, Passage, SentenceSplitter
 from ragkit.config import Settings
 from ragkit.drafts import Draft
 from ragkit.errors import ProviderError
 from ragkit.ports import ChatModel
 from ragkit.prompts import says_not_found
+from ragkit.screening import Screen
 from ragkit.templates import AnswerTemplate
 from ragkit.types import AnswerEvent, ChatDelta, ChatEnd, Message, WebSearch
 
@@ -25,10 +26,14 @@ Tokens = Callable[[str], list[str]]
 
 @dataclass(frozen=True, slots=True)
 class Withheld:
-    """A sentence as the model wrote it, and why it was not shown."""
+    """A sentence as the model wrote it, and why it was not shown.
+
+    One that `is_hopeless` is neither tried again nor shown as unproven.
+    """
 
     text: str
     reason: str
+    is_hopeless: bool = False
 
     @property
     def space_after(self) -> str:
@@ -41,6 +46,7 @@ class Writer:
     """Writes one answer with a chat model. `tokens` cuts and stems words as the index does."""
 
     draft: Draft
+    screen: Screen
     chat: ChatModel
     settings: Settings
     template: AnswerTemplate
@@ -48,11 +54,12 @@ class Writer:
     random_tag: Callable[[], str]
     withheld: list[Withheld] = field(default_factory=list)
 
-    def write(self, passages: Sequence[Passage]) -> Iterator[AnswerEvent]:
+    def write(self) -> Iterator[AnswerEvent]:
         """Yield the sentences that are proven, then those repaired and those removed.
 
-        Raises ProviderError where the reply breaks off; what was yielded before stands.
+        The passages are those of the screen, which have lost what gives orders. Raises ProviderError where the reply breaks off; what was yielded before stands.
         """
+        passages = self.screen.passages
         checker = Checker(passages, question=self.draft.question, tokens=self.tokens)
         messages = prompt(self.template, self.draft.question, passages, tag=self.random_tag())
         pieces: list[str] = []
@@ -63,10 +70,10 @@ class Writer:
                 yield piece
 
         yield from self._released(self._checked(checker, in_sentences(reply())))
-        if self.settings.repair and self.withheld:
+        if self.settings.repair and not all(each.is_hopeless for each in self.withheld):
             yield from self._repaired(checker, messages, "".join(pieces))
         for each in self.withheld:
-            if self.settings.unsupported == "mark":
+            if self.settings.unsupported == "mark" and not each.is_hopeless:
                 yield self.draft.unproven_sentence(each.text, each.reason)
             else:
                 yield self.draft.remove(each.text, each.reason)
@@ -76,12 +83,17 @@ class Writer:
         for sentence in sentences:
             if says_not_found(sentence):
                 continue
-            checked = checker.check(sentence)
+            checked = checker.check(self.draft.output.plain(sentence))
             self.draft.foreign += len(checked.foreign)
-            if checked.reason:
-                self.withheld.append(Withheld(checked.text, checked.reason))
+            screened = self.screen.judged(checked)
+            if screened.reason:
+                is_hopeless = screened.reason in (NOTHING_TO_CHECK, screening.REASON)
+                self.withheld.append(Withheld(checked.text, screened.reason, is_hopeless))
+            elif any(self.draft.output.holds_key(quote.text) for quote in screened.quotes):
+                reason = "its quote holds the endpoint's key"
+                self.withheld.append(Withheld(checked.text, reason, is_hopeless=True))
             else:
-                yield checked
+                yield screened
 
     def _released(self, checked: Iterable[Checked]) -> Iterator[AnswerEvent]:
         """Yield the sentences that passed as events; where a model judges them, all at the end."""
@@ -96,9 +108,10 @@ class Writer:
         self, checker: Checker, messages: Sequence[Message], reply: str
     ) -> Iterator[AnswerEvent]:
         """Yield what the model words better when told why; that is not withheld any more."""
-        asked, self.withheld = self.withheld, []
-        unasked = asked[reviewing.MAX_REPAIRED :]
-        asked = asked[: reviewing.MAX_REPAIRED]
+        hopeful = [each for each in self.withheld if not each.is_hopeless]
+        asked = hopeful[: reviewing.MAX_REPAIRED]
+        left = [each for each in self.withheld if each not in asked]
+        self.withheld = []
         again = reviewing.repair_messages(
             messages,
             reply,
@@ -106,7 +119,6 @@ class Writer:
             tag=self.random_tag(),
         )
         repairs = reviewing.read_repairs(self._asked(again, "repaired"), len(asked))
-        left: list[Withheld] = []
         better: list[Checked] = []
         for number, each in enumerate(asked, start=1):
             passed = list(self._checked(checker, in_sentences([repairs.get(number, "")])))
@@ -117,7 +129,7 @@ class Writer:
             last = passed.pop()
             better += [*passed, replace(last, text=last.text.rstrip() + each.space_after)]
         yield from self._released(better)
-        self.withheld = [*left, *self.withheld, *unasked]
+        self.withheld = [*left, *self.withheld]
 
     def _entailed(self, checked: Sequence[Checked]) -> list[Checked]:
         """Return those whose quotes prove them in the chat model's eyes; the rest is withheld."""
@@ -183,7 +195,7 @@ def stream(
             draft.model = event.model or chat.name
             draft.usage += event.usage
             if web is not None:
-                draft.web_sources = event.sources
+                draft.web_sources = draft.output.sources(event.sources)
             elif event.sources:
                 draft.notice(f"{draft.model} searched the web, though it was not to")
             if event.finish_reason == "length":

@@ -26,7 +26,7 @@ LAYERS: dict[str, frozenset[str]] = {
     "values": frozenset({"types", "errors"}),
     "pure": frozenset(
         "ports text lexical chunking duplicates ranking gate prompts templates reviewing citations"
-        " extraction metrics".split()
+        " extraction metrics orders injection screening filtering".split()
     ),
     "world": frozenset(
         "config credentials db vectors cache store parsing sources watching providers".split()

@@ -15,13 +15,14 @@ sentences that it is quoted for.
 
 from __future__ import annotations
 
-from ragkit.citations.checking import Checker
+from ragkit.citations.checking import NOTHING_TO_CHECK, Checker
 from ragkit.citations.facts import numbers
 from ragkit.citations.numbering import Numbering, with_markers
 from ragkit.citations.passages import Checked, Passage, Quote
 from ragkit.citations.splitting import SentenceSplitter, split_markers
 
 __all__ = [
+    "NOTHING_TO_CHECK",
     "Checked",
     "Checker",
     "Numbering",

@@ -12,6 +12,7 @@ from ragkit.citations.facts import Facts, numbers
 from ragkit.citations.passages import Checked, Passage, Quote
 from ragkit.citations.splitting import split_markers
 from ragkit.citations.wording import Tokens, Word, Wording, names
+from ragkit.text import visible
 from ragkit.types import Span
 
 # How well the words of a sentence must be supported by what it quotes: all of them together, and
@@ -31,6 +32,8 @@ _TRIED_RUNS = 2
 _MIN_CLAUSE_WORDS = 3
 _MIN_CLAUSE_SUPPORT = 0.9
 _QUOTED_WORDS = 5
+# Said of a heading, a rule, a lone number: no checks, and nothing to say better.
+NOTHING_TO_CHECK = "it says nothing that could be checked"
 
 _QUOTATION = re.compile(r"[\"“„«]([^\"“”„«»]*)[\"“”»]")
 _LIST_MARK = re.compile(r"^\s*(?:[-*+•]|\d{1,3}[.)])\s+")
@@ -97,7 +100,7 @@ class Checker:
         given = [number for number in cited if number in self._passages]
         foreign = tuple(number for number in cited if number not in self._passages)
         if not self._wording.stems(bare):
-            return Checked(text, (), "it says nothing that could be checked", foreign)
+            return Checked(text, (), NOTHING_TO_CHECK, foreign)
         quotes, reason = self._carried(bare, given)
         if not quotes:
             others = [number for number in self._passages if number not in given]
@@ -323,6 +326,6 @@ def _is_passive(text: str) -> bool:
 
 def _plain(text: str) -> str:
     """Fold what typesetting changes: white space, quotation marks, hyphens, case."""
-    text = re.sub(r"[‐‑‒–—―]", "-", text)
+    text = re.sub(r"[‐‑‒–—―]", "-", visible(text))
     text = re.sub(r"[“”„«»]", '"', re.sub(r"[‘’‚]", "'", text))
     return re.sub(r"\s+", " ", text).strip(" .,;:").lower()

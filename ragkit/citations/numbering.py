@@ -50,4 +50,6 @@ def with_markers(text: str, citations: Sequence[Citation]) -> str:
     """Return a sentence with its markers at its end, before its closing white space."""
     body = text.rstrip()
     marks = "".join(f"[{citation.marker}]" for citation in citations)
-    return f"{body} {marks}{text[len(body) :]}" if marks else text
+    # Behind a closing fence they would keep the code block open.
+    gap = "\n" if body.endswith("```") else " "
+    return f"{body}{gap}{marks}{text[len(body) :]}" if marks else text

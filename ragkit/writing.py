@@ -57,7 +57,8 @@ class Writer:
     def write(self) -> Iterator[AnswerEvent]:
         """Yield the sentences that are proven, then those repaired and those removed.
 
-        The passages are those of the screen, which have lost what gives orders. Raises ProviderError where the reply breaks off; what was yielded before stands.
+        The passages are the screen's, which have lost what gives orders. Raises ProviderError where
+        the reply breaks off; what was yielded before stands.
         """
         passages = self.screen.passages
         checker = Checker(passages, question=self.draft.question, tokens=self.tokens)

@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from ragkit import extraction, gate, retrieval
+from ragkit import evidence, extraction, gate, retrieval
 from ragkit.citations import (
     Checker,
     Numbering,
@@ -42,8 +42,6 @@ from ragkit.types import (
     WebSource,
 )
 
-# Passages that the gate looks at together.
-_GATE_DEPTH = 3
 # What an answer is called that no model wrote.
 _NO_MODEL = "none"
 
@@ -130,6 +128,7 @@ class Asker:
     semantic_weight: float
     gate_threshold: float
     context_tokens: int
+    calibration: gate.Calibration
     random_tag: Callable[[], str] = lambda: secrets.token_hex(4)
 
     def answer(self, question: str, *, limit: int, filters: Filters) -> Iterator[AnswerEvent]:
@@ -155,7 +154,7 @@ class Asker:
         draft = _Draft(
             found.query,
             found,
-            gate.judge(self._evidence(found)),
+            gate.judge(self._evidence(found), self.calibration),
             notices=list(found.notices),
             usage=found.usage,
         )
@@ -172,29 +171,7 @@ class Asker:
     # --- the gate ------------------------------------------------------------------------------
 
     def _evidence(self, found: Retrieval) -> gate.Evidence:
-        with self.store.snapshot():
-            question = gate.words(
-                found.query,
-                tokens=self.store.tokens,
-                frequency=self.store.chunk_frequency,
-                chunk_count=self.store.chunk_count(),
-            )
-        stand = [frozenset(self.store.tokens(p.surroundings)) for p in found.passages]
-        cosines = [hit.scores["semantic"] for hit in found.hits if "semantic" in hit.scores]
-        best = extraction.choose(found.query, found.sentences)[:1]
-        match = word_match = None
-        if best and self.matcher is not None:
-            passage = best[0].quote.passage
-            similar = self.matcher.match_words(found.query, passage.surroundings)
-            match = best[0].score
-            word_match = gate.word_match(question, stand[passage.number - 1], similar)
-        return gate.Evidence(
-            match=match,
-            word_match=word_match,
-            coverage=gate.coverage(question, frozenset().union(*stand[:_GATE_DEPTH])),
-            standing=gate.standing(max(cosines), found.background) if cosines else None,
-            unknown=tuple(word.text for word in question if word.is_name and not word.is_known),
-        )
+        return evidence.gather(found, store=self.store, matcher=self.matcher)
 
     # --- without a chat model ------------------------------------------------------------------
 

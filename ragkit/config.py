@@ -266,10 +266,28 @@ class Settings:
         0, "How many passages of one document a search returns; 0 means any number.", minimum=0
     )
     gate_threshold: float = _key(
-        0.5,
+        0.15,
         "The probability from which the documents are taken to hold the answer.",
         minimum=0,
         maximum=1,
+    )
+    gate_prior: float = _key(
+        0.5,
+        "The share of questions that the documents are expected not to answer.",
+        minimum=0.01,
+        maximum=0.99,
+    )
+    gate_slope: float = _key(
+        1.0,
+        "How much the log odds of that probability count; ragkit eval --calibrate fits it.",
+        minimum=0.01,
+        maximum=100,
+    )
+    gate_intercept: float = _key(
+        0.0,
+        "What is added to these log odds; ragkit eval --calibrate fits it.",
+        minimum=-100,
+        maximum=100,
     )
     show_removed: bool = _key(
         False, "Whether ask also prints the sentences that it removed, with the reason."

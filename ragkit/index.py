@@ -20,6 +20,7 @@ from ragkit.errors import (
     IndexBusy,
     IndexNotFound,
 )
+from ragkit.gate import Calibration
 from ragkit.indexing import Ingest, Loaded, Source, tokens_allowed
 from ragkit.indexing.forgetting import forget_texts
 from ragkit.indexing.inputs import embedded_texts
@@ -514,6 +515,9 @@ class Index:
             per_document=settings.per_document,
             matches_all=settings.rerank == "on",
             gate_threshold=settings.gate_threshold,
+            calibration=Calibration(
+                settings.gate_slope, settings.gate_intercept, settings.gate_prior
+            ),
             context_tokens=settings.context_tokens,
         )
 

@@ -25,13 +25,13 @@ PACKAGE = Path(ragkit.__file__).parent
 LAYERS: dict[str, frozenset[str]] = {
     "values": frozenset({"types", "errors"}),
     "pure": frozenset(
-        "ports text lexical chunking duplicates ranking gate prompts citations extraction"
-        " metrics".split()
+        "ports text lexical chunking duplicates ranking questions gate gate_models prompts"
+        " citations extraction metrics".split()
     ),
     "world": frozenset(
         "config credentials db vectors cache store parsing sources watching providers".split()
     ),
-    "use cases": frozenset("indexing understanding reranking retrieval answering".split()),
+    "use cases": frozenset("indexing understanding reranking retrieval evidence answering".split()),
     "facade": frozenset({"wiring", "index"}),
     "edges": frozenset("__init__ __main__ cli server mcp evaluation integrations testing".split()),
 }
@@ -46,7 +46,8 @@ SIBLINGS = {
     "watching": {"sources"},
     "reranking": {"understanding"},
     "retrieval": {"reranking", "understanding"},
-    "answering": {"retrieval"},
+    "evidence": {"retrieval"},
+    "answering": {"evidence", "retrieval"},
     "index": {"wiring"},
     "cli": {"evaluation"},
     "__main__": {"cli"},
@@ -58,13 +59,14 @@ ONLY_FOR = {
     "providers": {"wiring"},
     "db": {"store", "vectors"},
     "cache": {"indexing", "wiring", "cli"},
-    "store": {"indexing", "reranking", "retrieval", "answering", "index"},
+    "store": {"indexing", "reranking", "retrieval", "evidence", "answering", "index"},
     "vectors": {"store", "indexing"},
     "watching": {"index"},
     "indexing": {"index", "wiring"},
     "understanding": {"reranking", "retrieval"},
     "reranking": {"retrieval"},
-    "retrieval": {"answering", "index"},
+    "retrieval": {"evidence", "answering", "index"},
+    "evidence": {"answering"},
     "answering": {"index"},
 }
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from ragkit import extraction, gate, questions
 from ragkit.citations import Passage, Quote
-from ragkit.gate import Evidence, Kind, Read
+from ragkit.gate import Evidence, Read
+from ragkit.gate_models import Kind
 from ragkit.ports import WordMatcher
 from ragkit.retrieval import Retrieval
 from ragkit.store import SqliteStore

@@ -18,7 +18,7 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +31,7 @@ from ragkit.gate_models import MODELS, Kind, Stage
 from tests.benchmarks import gate_fitting, gate_questions
 from tests.benchmarks.gate_fitting import ANSWERED, Judged, Numbers
 from tests.benchmarks.gate_questions import Asked
+from tests.benchmarks.squad import Half
 
 RESAMPLES = 1_000
 # What counts in a mixture of questions: each kind of answered ones the same, and each of others.
@@ -95,13 +96,11 @@ def auroc_rows(asked: Sequence[Asked]) -> list[tuple[str, ...]]:
         "gate, no token vectors": (odds(asked, "vectors", "sentence"), False, "sentence"),
         "gate, words alone": (odds(asked, "words", "sentence"), False, "sentence"),
     }
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for task, (positive, negative, by_hits, by_sentence) in TASKS.items():
         for name, (scores, is_measured, stage) in judges.items():
             yes, no = scores[np.isin(kinds, positive)], scores[np.isin(kinds, negative)]
-            low, high = _interval(
-                lambda r, y=yes, n=no: calibrating.auroc(_drawn(y, r), _drawn(n, r))
-            )
+            low, high = _interval(yes, no)
             target = by_hits if stage == "hits" else by_sentence
             shown = f">= {target}" if is_measured else ""
             found = f"{calibrating.auroc(yes, no):.3f}"
@@ -113,7 +112,7 @@ def calibration_rows(asked: Sequence[Asked]) -> list[tuple[str, ...]]:
     """Return for both stages and shares of unanswerable questions how good the probability is."""
     labels, weight = _mixture(asked)
     threshold = Settings().gate_threshold
-    rows = []
+    rows: list[tuple[str, ...]] = []
     stages: tuple[Stage, ...] = ("hits", "sentence")
     for prior, words in ((0.5, "half"), (0.1, "one in ten")):
         weighted = np.where(labels == 1, weight * (1 - prior), weight * prior)
@@ -156,13 +155,14 @@ def _likely(asked: Sequence[Asked], stage: Stage, prior: float) -> Numbers:
     return calibrating.probabilities(shifted)
 
 
-def _drawn(values: Numbers, generator: np.random.Generator) -> Numbers:
-    return values[generator.integers(0, len(values), len(values))]
-
-
-def _interval(measure: Callable[[np.random.Generator], float]) -> tuple[float, float]:
+def _interval(positive: Numbers, negative: Numbers) -> tuple[float, float]:
+    """Return the bounds that hold the AUROC with 95 % confidence, by bootstrap."""
     generator = np.random.default_rng(SEED)
-    found = [measure(generator) for _ in range(RESAMPLES)]
+    found = []
+    for _ in range(RESAMPLES):
+        yes = positive[generator.integers(0, len(positive), len(positive))]
+        no = negative[generator.integers(0, len(negative), len(negative))]
+        found.append(calibrating.auroc(yes, no))
     low, high = np.percentile(found, [2.5, 97.5])
     return float(low), float(high)
 
@@ -231,7 +231,7 @@ def main() -> int:
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         folders = gate_questions.indexes(arguments.keep or Path(folder))
-        half: gate_questions.squad.Half = "dev" if arguments.fit else "test"
+        half: Half = "dev" if arguments.fit else "test"
         asked = gate_questions.ask_all(
             folders,
             half,
@@ -241,8 +241,7 @@ def main() -> int:
         if arguments.fit:
             print(fit([*asked, *gate_questions.ask_sample(folders)]))
             return 0
-    heads = ("task", "judge", "AUROC", "95 %", "target")
-    text = table([heads, *auroc_rows(asked)]) + "\n\n"
+    text = table([("task", "judge", "AUROC", "95 %", "target"), *auroc_rows(asked)]) + "\n\n"
     heads = ("unanswerable", "judge", "calibration error", "precision", "recall", "target")
     text += table([heads, *calibration_rows(asked)]) + "\n\n"
     bins = calibration_bins(asked)

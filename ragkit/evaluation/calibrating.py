@@ -31,6 +31,7 @@ FITTED_THRESHOLD = 0.5
 # How far slope and intercept may be expected from 1 and 0, as standard deviations.
 _SLOPE_SPREAD, _INTERCEPT_SPREAD = 0.5, 2.0
 _SURE = 1e-6
+_LEAST_STEP = 1e-8
 _FOLDS = 10
 
 
@@ -142,14 +143,22 @@ def _platt(odds: Numbers, labels: Numbers) -> tuple[float, float]:
     design = np.c_[odds, np.ones(len(odds))]
     centre = np.array([1.0, 0.0])
     penalty = np.diag([_SLOPE_SPREAD**-2, _INTERCEPT_SPREAD**-2])
+
+    def loss(at: Numbers) -> float:
+        odds_there = design @ at
+        missed = np.logaddexp(0, odds_there) - labels * odds_there
+        return float(weight @ missed + (at - centre) @ penalty @ (at - centre) / 2)
+
     found = centre.copy()
-    for _ in range(50):
+    for _ in range(100):
         likely = probabilities(design @ found)
         gradient = design.T @ (weight * (labels - likely)) - penalty @ (found - centre)
         curvature = (design * (weight * likely * (1 - likely))[:, None]).T @ design + penalty
         step = np.linalg.solve(curvature, gradient)
+        while loss(found + step) > loss(found) and np.abs(step).max() > _LEAST_STEP:
+            step /= 2  # far from the solution Newton's step may be too long
         found += step
-        if np.abs(step).max() < 1e-9:
+        if np.abs(step).max() <= _LEAST_STEP:
             break
     return float(max(found[0], 0.01)), float(found[1])
 

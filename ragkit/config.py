@@ -266,8 +266,8 @@ class Settings:
         0, "How many passages of one document a search returns; 0 means any number.", minimum=0
     )
     gate_threshold: float = _key(
-        # Half of what is answered is lost at .5 where questions use none of the documents' words:
-        # from .12 on the sample corpus has 25 of its 30 answers, and 8 of 10 refusals.
+        # Questions that use none of the documents' words get low probabilities: from .12 on the
+        # sample corpus, which has a dozen of them, keeps 25 of 30 answers and 8 of 10 refusals.
         0.12,
         "The probability from which the documents are taken to hold the answer.",
         minimum=0,

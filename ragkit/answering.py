@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from ragkit import extraction, gate, joining, retrieval, templates, writing
+from ragkit import evidence, extraction, gate, joining, retrieval, templates, writing
 from ragkit.citations import Passage, split_markers
 from ragkit.config import Settings
 from ragkit.drafts import Draft
@@ -21,11 +21,9 @@ from ragkit.screening import Screen
 from ragkit.store import SqliteStore
 from ragkit.templates import AnswerTemplate
 from ragkit.text import estimate_tokens
-from ragkit.types import AnswerEvent, Done, Filters, Message, Retrieved, WebPolicy, WebSearch
+from ragkit.types import AnswerEvent, Done, Filters, Gate, Message, Retrieved, WebPolicy, WebSearch
 from ragkit.writing import Writer
 
-# Passages that the gate looks at together.
-_GATE_DEPTH = 3
 # Prompts below this, in estimated tokens, fit any model that one would ask: its window isn't
 # looked up for them.
 _FITS_ANYWHERE = 3_000
@@ -72,7 +70,7 @@ class Asker:
         draft = Draft(
             found.query,
             found,
-            gate.judge(self._evidence(found)),
+            self._gate(found),
             screen,
             output,
             notices=[*found.notices, *screen.notices()],
@@ -114,29 +112,13 @@ class Asker:
 
     # --- the gate ------------------------------------------------------------------------------
 
-    def _evidence(self, found: Retrieval) -> gate.Evidence:
-        with self.store.snapshot():
-            question = gate.words(
-                found.query,
-                tokens=self.store.tokens,
-                frequency=self.store.chunk_frequency,
-                chunk_count=self.store.chunk_count(),
-            )
-        stand = [frozenset(self.store.tokens(p.surroundings)) for p in found.passages]
-        cosines = [hit.scores["semantic"] for hit in found.hits if "semantic" in hit.scores]
-        best = max(found.sentences, key=lambda item: item.score, default=None)
-        match = word_match = None
-        if best is not None and self.matcher is not None:
-            passage = best.quote.passage
-            similar = self.matcher.match_words(found.query, passage.surroundings)
-            match = best.score
-            word_match = gate.word_match(question, stand[passage.number - 1], similar)
-        return gate.Evidence(
-            match=match,
-            word_match=word_match,
-            coverage=gate.coverage(question, frozenset().union(*stand[:_GATE_DEPTH])),
-            standing=gate.standing(max(cosines), found.background) if cosines else None,
-            unknown=tuple(word.text for word in question if word.is_name and not word.is_known),
+    def _gate(self, found: Retrieval) -> Gate:
+        settings = self.settings
+        calibration = gate.Calibration(
+            settings.gate_slope, settings.gate_intercept, settings.gate_prior
+        )
+        return gate.judge(
+            evidence.gather(found, store=self.store, matcher=self.matcher), calibration
         )
 
     # --- without a chat model ------------------------------------------------------------------

@@ -25,15 +25,15 @@ PACKAGE = Path(ragkit.__file__).parent
 LAYERS: dict[str, frozenset[str]] = {
     "values": frozenset({"types", "errors"}),
     "pure": frozenset(
-        "ports text lexical chunking duplicates ranking gate prompts templates reviewing citations"
-        " extraction metrics orders injection screening filtering".split()
+        "ports text lexical chunking duplicates ranking questions gate gate_models orders injection"
+        " prompts templates reviewing citations extraction metrics screening filtering".split()
     ),
     "world": frozenset(
         "config credentials db vectors cache store parsing sources watching providers".split()
     ),
     "use cases": frozenset(
-        "indexing understanding reranking retrieval joining drafts writing answering verification"
-        " conversations".split()
+        "indexing understanding reranking retrieval evidence joining drafts writing answering"
+        " verification conversations".split()
     ),
     "facade": frozenset("fingerprints intake wiring plans index".split()),
     "edges": frozenset("__init__ __main__ cli server mcp evaluation integrations testing".split()),
@@ -51,7 +51,8 @@ SIBLINGS = {
     "retrieval": {"reranking", "understanding"},
     "drafts": {"retrieval"},
     "writing": {"drafts"},
-    "answering": {"retrieval", "joining", "drafts", "writing"},
+    "evidence": {"retrieval"},
+    "answering": {"evidence", "retrieval", "joining", "drafts", "writing"},
     "conversations": {"understanding"},
     "wiring": {"fingerprints"},
     "plans": {"fingerprints", "intake", "wiring"},
@@ -67,7 +68,7 @@ ONLY_FOR = {
     "db": {"store", "vectors"},
     "cache": {"indexing", "wiring", "cli"},
     "store": set(
-        "indexing reranking retrieval joining answering verification conversations plans"
+        "indexing reranking retrieval evidence joining answering verification conversations plans"
         " index".split()
     ),
     "vectors": {"store", "indexing"},
@@ -75,7 +76,8 @@ ONLY_FOR = {
     "indexing": {"index", "intake", "plans", "wiring"},
     "understanding": {"reranking", "retrieval", "conversations"},
     "reranking": {"retrieval"},
-    "retrieval": {"drafts", "answering", "plans", "index"},
+    "retrieval": {"evidence", "drafts", "answering", "plans", "index"},
+    "evidence": {"answering"},
     "joining": {"answering"},
     "drafts": {"writing", "answering"},
     "writing": {"answering"},

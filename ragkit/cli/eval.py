@@ -24,6 +24,7 @@ from ragkit.cli.terminal import one_line
 from ragkit.config import Settings
 from ragkit.errors import ConfigError
 from ragkit.evaluation import Case, Evaluation, Measure
+from ragkit.gate import Calibration
 from ragkit.index import Index
 from ragkit.types import IngestLimits
 from ragkit.wiring import Wiring
@@ -98,6 +99,11 @@ class _Second:
     metavar="METRIC=X",
     help="Exit with 1 where a mean is below, as in ndcg@10=0.7; may be repeated.",
 )
+@click.option(
+    "--calibrate",
+    is_flag=True,
+    help="Fit the gate to the cases instead, and say what to put into ragkit.toml.",
+)
 @click.option("--make", type=click.IntRange(min=1), help="Write N cases about the index instead.")
 @click.option(
     "--out",
@@ -124,6 +130,7 @@ def evaluate(
     against_db: str | None,
     report: Path | None,
     floors: tuple[str, ...],
+    calibrate: bool,
     make: int | None,
     out: Path | None,
     quiet: bool,
@@ -139,10 +146,15 @@ def evaluate(
     configuration on the same cases and test the difference. Exits with 1 where a metric is below
     its --fail-under.
 
+    With --calibrate it asks each case, with an answer or without, how likely one is, and fits the
+    gate's slope and intercept to that: ten of either kind at least.
+
     With --make N it writes N cases about the index's own documents, asked by the chat model where
     there is one, else made of headings and rare words. They are easier than people's questions.
     """
     _check_usage(session, cases=cases, docs=docs, make=make, out=out, against_db=against_db)
+    if calibrate and (make or against or against_db or report or floors):
+        raise click.UsageError("--calibrate fits the gate, and measures nothing else")
     lowest = _floors(floors, span_k)
     for path in (report, out):
         if path is not None and not path.absolute().parent.is_dir():
@@ -158,6 +170,10 @@ def evaluate(
         _make(request, settings, make, out)
         return
     assert cases is not None, "_check_usage"
+    if calibrate:
+        drawn = _drawn(evaluation.read_cases(cases, split=split), limit, seed)
+        _calibrate(request, settings, drawn)
+        return
     second = None
     if against or against_db:
         label = ", ".join(part for part in (against, against_db) if part)
@@ -311,6 +327,22 @@ def _label(settings: Settings) -> str:
         if settings.origin(name) != "default"
     ]
     return ", ".join([settings.mode, *made])
+
+
+def _calibrate(request: _Request, settings: Settings, cases: Sequence[Case]) -> None:
+    """Fit the gate to the cases, and print what it changes and the settings."""
+    plain = replace(settings, gate_slope=1.0, gate_intercept=0.0, gate_prior=0.5)
+    with (
+        _index(request, plain) as index,
+        eval_text.progress("asking", quiet=request.quiet) as on_progress,
+    ):
+        judged = evaluation.judge_cases(index, cases, on_progress=on_progress)
+    current = Calibration(settings.gate_slope, settings.gate_intercept, settings.gate_prior)
+    fitted = evaluation.calibrate(judged, current=current, threshold=settings.gate_threshold)
+    if request.session.as_json:
+        click.echo(render.json_text(fitted.to_dict()))
+    else:
+        click.echo(eval_text.calibration(fitted, threshold=settings.gate_threshold))
 
 
 # --- what comes of it --------------------------------------------------------------------------

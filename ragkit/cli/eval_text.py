@@ -12,7 +12,7 @@ from contextlib import contextmanager
 import click
 
 from ragkit.cli.terminal import clean, on_terminal, one_line, shortened, styled, table, width
-from ragkit.evaluation import CaseResult, Comparison, Difference, Evaluation, Interval
+from ragkit.evaluation import CaseResult, Comparison, Difference, Evaluation, Fitted, Interval
 
 OnProgress = Callable[[int, int], None]
 SECONDS_BETWEEN_LINES = 10.0
@@ -34,6 +34,31 @@ def results(evaluation: Evaluation) -> str:
     if not comparison:
         parts += _worst(evaluation)
     return "\n\n".join(parts)
+
+
+def calibration(fitted: Fitted, *, threshold: float) -> str:
+    """Return what a fit of the gate changes, and the settings to keep it."""
+    before, after = fitted.before.to_dict(), fitted.after.to_dict()
+    names = {
+        "auroc": "AUROC",
+        "calibration_error": "calibration error",
+        "brier": "Brier score",
+        "precision": 'precision of "no answer"',
+        "recall": 'recall of "no answer"',
+    }
+    rows = [
+        ("measure", "before", "after"),
+        *((words, f"{before[name]:.3f}", f"{after[name]:.3f}") for name, words in names.items()),
+        ("threshold", f"{threshold:g}", f"{fitted.threshold:g}"),
+    ]
+    settings = "\n".join(
+        f"{name} = {value:g}" for name, value in fitted.to_dict()["settings"].items()
+    )
+    return (
+        f"{fitted.answerable} questions with an answer, {fitted.unanswerable} without.\n\n"
+        f"{_shown(rows)}\nAfter: each tenth of the cases by a fit to the others.\n\n"
+        f"For ragkit.toml:\n{settings}"
+    )
 
 
 def _headline(evaluation: Evaluation) -> str:

@@ -11,6 +11,7 @@ print(found.metrics["ndcg@10"].mean)
 from __future__ import annotations
 
 from ragkit.evaluation.building import BUILD_SETTINGS, temporary_index
+from ragkit.evaluation.calibrating import Fitted, Judged, Quality, calibrate, judge_cases
 from ragkit.evaluation.cases import Case, read_cases, write_line
 from ragkit.evaluation.comparing import compare
 from ragkit.evaluation.making import make_cases
@@ -37,12 +38,17 @@ __all__ = [
     "Comparison",
     "Difference",
     "Evaluation",
+    "Fitted",
     "GradeResult",
     "Interval",
+    "Judged",
     "Latency",
     "Measure",
+    "Quality",
+    "calibrate",
     "compare",
     "evaluate",
+    "judge_cases",
     "make_cases",
     "metric_names",
     "read_cases",

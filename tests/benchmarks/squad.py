@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 CHECKOUT = Path(__file__).parents[2]
 Half = Literal["dev", "test"]
+EVERY_QUESTION = 1_000_000
 
 
 def evaluation_data() -> Path:
@@ -57,6 +58,28 @@ def questions(half: Half, *, answerable: bool, count: int, seed: int = 1) -> lis
         if case["answerable"] == answerable and titles[case["source_doc_id"]] in chosen
     ]
     return random.Random(seed).sample(pool, min(count, len(pool)))
+
+
+def claims(split: Literal["train", "test"], count: int, *, seed: int = 1) -> list[str]:
+    """Return claims of a split of SciFact, always the same ones."""
+    path = evaluation_data() / "beir-scifact" / "qrels" / f"{split}.tsv"
+    chosen = {line.split("\t")[0] for line in path.read_text().splitlines()}
+    pool = [q["text"] for q in _read("beir-scifact/queries.jsonl") if q["_id"] in chosen]
+    return random.Random(seed).sample(pool, min(count, len(pool)))
+
+
+def paragraphs_of(title: str) -> frozenset[str]:
+    """Return the ids of an article's paragraphs."""
+    paragraphs = _read("squad2-dev/corpus.jsonl")
+    return frozenset(each["_id"] for each in paragraphs if each["title"] == title)
+
+
+def every_other_article(half: Half) -> frozenset[str]:
+    """Return the ids of the paragraphs of every other article of a half."""
+    ordered = sorted({each["title"] for each in _read("squad2-dev/corpus.jsonl")})
+    middle = len(ordered) // 2
+    chosen = (ordered[:middle] if half == "dev" else ordered[middle:])[::2]
+    return frozenset().union(*map(paragraphs_of, chosen))
 
 
 def foreign_questions(count: int, *, seed: int = 1) -> list[Question]:

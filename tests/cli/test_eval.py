@@ -288,3 +288,40 @@ def test_ctrl_c_ends_it(phase: str, seconds: int, library_index: Path, tmp_path:
     assert out == ""
     assert "Traceback" not in err
     assert list(scratch.glob("ragkit-eval-*")) == []
+
+
+# --- the gate ----------------------------------------------------------------------------------
+
+
+def calibration_cases(tmp_path: Path, *, unanswerable: int) -> str:
+    there = [{**DOGS, "id": f"dogs-{number}"} for number in range(12)]
+    missing = [{**NONE, "id": f"none-{number}"} for number in range(unanswerable)]
+    path = tmp_path / "calibration.jsonl"
+    path.write_text("\n".join(map(json.dumps, [*there, *missing])))
+    return str(path)
+
+
+def test_calibrate(library: Ragkit, tmp_path: Path) -> None:
+    """--calibrate prints what a fit changes, and settings that can be put into ragkit.toml."""
+    path = calibration_cases(tmp_path, unanswerable=11)
+    call = library("eval", path, "--calibrate")
+    assert call.code == 0
+    assert call.out.startswith("12 questions with an answer, 11 without.\n\nmeasure\tbefore\tafter")
+    Path("ragkit.toml").write_text(call.out.partition("For ragkit.toml:\n")[2])
+    assert library("ask", "dogs on a lead").code == 0
+    body = library("eval", path, "--calibrate", "--json").json
+    assert set(body["settings"]) == {"gate_slope", "gate_intercept", "gate_threshold"}
+    assert body["after"]["auroc"] == 1.0
+
+
+def test_calibrate_with_too_few_cases(library: Ragkit, tmp_path: Path) -> None:
+    """Fewer than ten of either kind: exit 2, with what is missing."""
+    call = library("eval", calibration_cases(tmp_path, unanswerable=9), "--calibrate")
+    assert call.code == 2
+    assert "12 cases with an answer and 9 without are too few" in call.err
+
+
+def test_calibrate_measures_nothing_else(library: Ragkit, tmp_path: Path) -> None:
+    """Options of other measurements can't be combined with it."""
+    path = calibration_cases(tmp_path, unanswerable=11)
+    assert library("eval", path, "--calibrate", "--against", "mode=lexical").code == 2

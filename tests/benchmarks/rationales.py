@@ -11,8 +11,8 @@ in what is quoted of the paragraph that they were asked about.
 Prints for each of the ways to choose the share whose first quoted sentence is right and the share
 of which any is, with bootstrap intervals, how many are quoted, and the median of the CPU time of
 the choice; then how far extraction is above each other way, question by question. The target is
-to be above the first two. The ways: the first sentence; the one nearest by the embedder's cosine; all
-sentences by the reranker's score, those within a tenth of the best; and ragkit's extraction.
+to be above the first two. The ways: the first sentence; the one nearest by the embedder's cosine;
+all sentences by the reranker's score, those within a tenth of the best; ragkit's extraction.
 
 `--keep` is a folder as tests.benchmarks.quality leaves it, whose indexes are copied.
 """

@@ -2,8 +2,8 @@ r"""How orders to an assistant are worded, in six languages; the data of `inject
 
 In a pattern ~ stands for some characters of the same sentence, ~~ for more of them, and a word in
 capitals for a part that is named above. A sentence is read folded and on one line. Made from
-published attacks (OWASP LLM01, arXiv 2403.14720, 2302.12173) and pruned on the dev halves of the
-evaluation sets; `python -m tests.benchmarks.injection` counts what is found in ordinary text.
+the kinds of published attacks (OWASP LLM01), and two were narrowed where they found ordinary
+sentences of SQuAD 2.0; `python -m tests.benchmarks.injection --false-alarms` counts those.
 """
 
 from __future__ import annotations

@@ -12,14 +12,15 @@ import pytest
 
 from ragkit.answering import Asker
 from ragkit.chunking import chunk
-from ragkit.citations import Checked, Passage, Quote
+from ragkit.citations import Checked, Passage, Quote, with_markers
 from ragkit.config import Settings
 from ragkit.index import Index
 from ragkit.injection import LEFT_OUT
+from ragkit.parsing import parse
 from ragkit.screening import REASON, Screen
 from ragkit.store import SqliteStore
 from ragkit.testing import ScriptedChat
-from ragkit.types import Answer, Removed, Sentence, Span, WebSource
+from ragkit.types import Answer, Citation, Document, Removed, Sentence, Span, WebSource
 from tests.documents import EMBEDDER, document, put
 
 FERRY = """\
@@ -128,9 +129,6 @@ def test_the_page_is_named() -> None:
     path = folder / "files/pdf-injection-hidden.pdf"
     if not path.exists():
         pytest.skip("the bad files are not here; name their folder with RAGKIT_BADFILES")
-    from ragkit.parsing import parse
-    from ragkit.types import Document
-
     parsed = parse(path.read_bytes(), uri="file:///r.pdf", name="r.pdf")
     made = Document(
         id="r", uri="file:///r.pdf", title=parsed.title, text=parsed.text,
@@ -247,3 +245,9 @@ def test_the_key_of_the_endpoint(tmp_path: Path) -> None:
         assert told not in answer.text
         assert KEY not in repr(kept)
     store.close()
+
+
+def test_markers_leave_a_code_block_closed() -> None:
+    """They stand on a line of their own behind its fence, which would else not be one."""
+    citation = Citation(3, "file:///a.md", "", (), None, None, Span(0, 1), "x", "h")
+    assert with_markers("```\nx = 1\n```\n", [citation]) == "```\nx = 1\n```\n[3]\n"

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import ragkit.providers
 import ragkit.text
 from ragkit.providers.wordpiece import WordPiece
-from ragkit.text import clean, estimate_tokens, sentences
+from ragkit.text import clean, estimate_tokens, sentences, visible
 from tests.documents import BREAD, FERRY
 
 # Pieces that sentence ends, markup and scripts are made of, so that they meet each other often.
@@ -220,3 +220,9 @@ def test_more_text_is_not_fewer_tokens(first: str, second: str) -> None:
 def test_ascii_is_counted_as_any_text(text: str) -> None:
     """Faster, and to the same number."""
     assert estimate_tokens(text + " 漢") == estimate_tokens(text) + 1
+
+
+@pytest.mark.parametrize("unseen", ["\u200b", "\u00ad", "\u202e", "\ufe0f", "\U000e0041", "\u3164"])
+def test_what_nobody_sees(unseen: str) -> None:
+    """It goes, wherever it stands; line ends and words of any script stay."""
+    assert visible(f"{unseen}渡{unseen}轮\nÜber{unseen} 5 €") == "渡轮\nÜber 5 €"

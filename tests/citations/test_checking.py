@@ -37,7 +37,7 @@ def check(sentence: str, *, question: str = "?", passages: list[Passage] = PASSA
 @pytest.mark.parametrize(
     "sentence",
     [
-        "Ingrid Berg started the harbour company in 1871 and sold it to the Lindqvist brothers [1].",
+        "Ingrid Berg started the harbour company and sold it to the Lindqvist brothers [1].",
         "In 1871, Ingrid Berg founded the harbour company [1].",
         "The city widened the north quay in 1911 [1].",
         "After the great storm of 1902, Olaf Dahl reconstructed the north quay [1].",

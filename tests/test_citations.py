@@ -270,7 +270,7 @@ DOGS = "Dogs travel free of charge, but may not enter the saloon."
         ("Pier 3 sells the flour [2].", [(2, "Pier No. 3 sells the flour.")]),
         ('The captain said that "nobody starts the engine without me on the bridge" [1].', None),
         ("The captain said: „Nobody starts the engine without me on the bridge.“ [1]", None),
-        ('The "E-417" alarm needs the lamp to be lit and the "low" pressure of 35 bar [1].', None),
+        ('The "E-417" alarm comes on below 35 bar if the "low" lamp is lit [1].', None),
     ],
 )
 def test_true_sentences_are_shown(sentence: str, quotes: list[tuple[int, str]] | None) -> None:
@@ -357,8 +357,8 @@ def test_headings_above_the_quote_help_to_cover_it() -> None:
     """The words of a heading count for the sentences under it, and for no others."""
     dogs, cats = "## Dogs\n\nThe vet says so.\n\nAll pay 5.", "## Cats\n\nAsk us.\n\nAll pay 7."
     prices = passage(document(f"# Prices\n\n{dogs}\n\n{cats}\n"))
-    assert quoted(check("Cats aboard pay 7.", passages=[prices])) == [(1, "All pay 7.")]
-    assert check("Dogs aboard pay 7.", passages=[prices]).reason == "it cites no passage"
+    assert quoted(check("Cats pay 7.", passages=[prices])) == [(1, "All pay 7.")]
+    assert check("Dogs pay 7.", passages=[prices]).reason == "it cites no passage"
 
 
 @given(

@@ -150,7 +150,6 @@ buy / sell
 arrive / depart
 add / remove
 male / female
-import / export
 gain / loss
 profit / deficit
 internal / external

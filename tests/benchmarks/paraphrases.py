@@ -54,13 +54,13 @@ simple:easy common:widespread typical:usual different:distinct similar:alike
 powerful:mighty rapid:fast sufficient:enough modern:contemporary
 necessary:essential possible:feasible probably:likely particularly:especially
 however:nevertheless therefore:thus because:since despite:notwithstanding
-throughout:across within:inside around:about upon:on among:amongst during:throughout
+throughout:across within:inside around:about among:amongst during:throughout
 began:started became:grew built:constructed led:headed made:created wrote:penned
 took:seized gave:granted held:possessed kept:retained chose:selected bought:purchased
 said:stated told:informed thought:believed grew:expanded fought:battled
 known:recognized shown:demonstrated given:granted written:authored spoken:uttered
-main:principal earliest:first biggest:largest wide:broad
-""".replace("earliest:first", "").replace("upon:on", "")
+main:principal biggest:largest wide:broad
+"""
 
 
 def _inflected(verb: str) -> list[str]:

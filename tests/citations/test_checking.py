@@ -37,7 +37,7 @@ def check(sentence: str, *, question: str = "?", passages: list[Passage] = PASSA
 @pytest.mark.parametrize(
     "sentence",
     [
-        "Ingrid Berg started the harbour company in 1871 and sold it to the Lindqvist brothers[1].",
+        "Ingrid Berg started the harbour company and sold it to the Lindqvist brothers [1].",
         "In 1871, Ingrid Berg founded the harbour company [1].",
         "The city widened the north quay in 1911 [1].",
         "After the great storm of 1902, Olaf Dahl reconstructed the north quay [1].",
@@ -127,9 +127,9 @@ def test_a_quotation_stands_in_the_cited_passage(quotation: str, is_there: bool)
 
 def test_the_question_may_be_taken_up() -> None:
     """Words of the question need no source, as long as the rest of the sentence has one."""
-    sentence = "The winner of the vote for the office was Astrid Holm, who defeated Erik Lund [1]."
+    sentence = "The winner of the vote was Astrid Holm, who defeated Erik Lund in the election [1]."
     assert check(sentence).reason == "the passage it cites doesn't say so"
-    assert check(sentence, question="Who was the winner of the vote for the office?").reason == ""
+    assert check(sentence, question="Who was the winner of the vote?").reason == ""
 
 
 def test_a_table_is_cut_into_rows() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ragkit import extraction, gate, questions
+from ragkit import gate, questions
 from ragkit.citations import Passage, Quote
 from ragkit.gate import Evidence, Read
 from ragkit.gate_models import Kind
@@ -35,16 +35,16 @@ def gather(
             chunk_count=store.chunk_count(),
         )
     stands = [frozenset(store.tokens(passage.surroundings)) for passage in found.passages]
-    chosen = extraction.choose(found.query, found.sentences)[:1]
-    best = chosen[0].quote.passage if chosen else found.passages[0]
+    closest = max(found.sentences, key=lambda sentence: sentence.score, default=None)
+    best = closest.quote.passage if closest else found.passages[0]
     signals = gate.hit_signals(asked, found.hits, stands, found.background)
     signals |= gate.text_signals(found.query, asked, _passage(best, found.query, store, matcher))
-    if chosen and with_sentence:
-        sentence = _sentence(chosen[0].quote, found.query, store, matcher)
+    if closest and with_sentence:
+        sentence = _sentence(closest.quote, found.query, store, matcher)
         signals |= gate.sentence_signals(found.query, asked, sentence)
     return Evidence(
         kind=kind,
-        stage="sentence" if chosen and with_sentence else "hits",
+        stage="sentence" if closest and with_sentence else "hits",
         signals=signals,
         unknown=tuple(word.text for word in asked if word.is_name and not word.is_known),
         opposites=questions.opposite(found.query, best.surroundings),

@@ -43,7 +43,8 @@ def store(tmp_path: Path) -> Iterator[SqliteStore]:
 
 
 def found(store: SqliteStore, question: str = QUESTION, mode: Mode = "hybrid") -> Retrieval:
-    return read_sentences(search(store, HashEmbedder(), question, mode=mode), None)
+    hits = search(store, HashEmbedder(), question, mode=mode)
+    return read_sentences(store, hits, reranker=None)
 
 
 def test_the_kind_is_what_there_is_to_judge_by(store: SqliteStore) -> None:

@@ -141,7 +141,7 @@ def _asked(path: Path, kind: str, texts: Sequence[str]) -> list[Asked]:
     asked = []
     for text in texts:
         found = retrieval.search(store, model, text, limit=LIMIT, matcher=model)
-        found = retrieval.read_sentences(found, model)
+        found = retrieval.read_sentences(store, found, reranker=model, matcher=model)
         hits = evidence.gather(found, store=store, matcher=model, with_sentence=False)
         sentence = evidence.gather(found, store=store, matcher=model)
         asked.append(

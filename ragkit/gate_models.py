@@ -1,6 +1,7 @@
 """What the gate's signals weigh: logistic regressions, fitted to questions of public sets.
 
-The constants at the end are those of `python -m tests.benchmarks.gate --fit --questions 500`: 500
+`python -m tests.benchmarks.gate --fit --questions 500` prints such constants. Those below are its
+regressions on questions that were asked before by other means than its own: 500
 answered questions and 500 near misses of the dev half of SQuAD 2.0, 300 each that were asked of an
 index without half of those articles, about these and about the others, 300 claims of SciFact's
 train split on their own index, 300 of each set on the other's, and the sample corpus's forty. The

@@ -65,15 +65,12 @@ class Asker:
                 matcher=self.token_matcher,
                 parts=extraction.parts(found.query) if self.chat is None else (),
             )
-        screen, output = Screen(found.passages, question=question), OutputFilter(self.key)
-        found = replace(found, sentences=tuple(_quotable(found.sentences, screen, output)))
         draft = Draft(
             found.query,
             found,
             self._gate(found),
-            screen,
-            output,
-            notices=[*found.notices, *screen.notices()],
+            OutputFilter(self.key),
+            notices=list(found.notices),
             usage=found.usage,
         )
         yield Retrieved(found.hits, draft.gate, found.steps)
@@ -125,7 +122,8 @@ class Asker:
 
     def _extract(self, draft: Draft) -> Iterator[AnswerEvent]:
         draft.model = extraction.MODEL_NAME
-        chosen = extraction.choose(draft.question, draft.retrieval.sentences)
+        draft.read(draft.retrieval.passages)
+        chosen = extraction.choose(draft.question, list(_quotable(draft)))
         for quotes in extraction.quotations(chosen):
             text = "\n".join(_one_line(quote.text) for quote in quotes)
             text, _ = split_markers(text)  # the source's own markers
@@ -134,12 +132,9 @@ class Asker:
     # --- with a chat model ---------------------------------------------------------------------
 
     def _written(self, draft: Draft, chat: ChatModel) -> Iterator[AnswerEvent]:
-        screen = Screen(self._fitting(draft.retrieval.passages), question=draft.question)
-        for notice in screen.notices():
-            draft.notice(notice)
+        draft.read(self._fitting(draft.retrieval.passages))
         writer = Writer(
             draft=draft,
-            screen=screen,
             chat=chat,
             settings=self.settings,
             template=self.template,
@@ -169,9 +164,12 @@ class Asker:
         if not self.chat.has_web_search:
             draft.notice(f"{self.chat.name} has no web search here")
             return
-        shared = self._fitting(draft.retrieval.passages) if self.settings.web_share_context else ()
-        listed = writing.listed(Screen(shared, question=draft.question).passages)
-        messages = web_messages(draft.question, listed, tag=self.random_tag())
+        if self.settings.web_share_context:
+            draft.read(self._fitting(draft.retrieval.passages))
+            shared = writing.listed(draft.screen.passages)
+        else:
+            shared = []
+        messages = web_messages(draft.question, shared, tag=self.random_tag())
         reply = writing.stream(draft, self.chat, messages, web=self.web_options)
         held: list[str] = []  # from the first link on: its sources come with the end of the reply
         try:
@@ -185,13 +183,11 @@ class Asker:
             draft.notice(str(exc))
 
 
-def _quotable(
-    candidates: Sequence[Candidate], screen: Screen, output: OutputFilter
-) -> Iterator[Candidate]:
+def _quotable(draft: Draft) -> Iterator[Candidate]:
     """Yield the sentences that may be quoted: no orders to the assistant, and not our key."""
-    for candidate in candidates:
-        quote = screen.quote(candidate.quote)
-        if quote is not None and not output.holds_key(quote.text):
+    for candidate in draft.retrieval.sentences:
+        quote = draft.screen.quote(candidate.quote)
+        if quote is not None and not draft.output.holds_key(quote.text):
             yield replace(candidate, quote=quote)
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ragkit import screening
-from ragkit.citations import Numbering, split_markers, with_markers
+from ragkit.citations import Numbering, Passage, split_markers, with_markers
 from ragkit.filtering import OutputFilter
 from ragkit.retrieval import Retrieval
 from ragkit.types import (
@@ -32,8 +32,8 @@ class Draft:
     question: str
     retrieval: Retrieval
     gate: Gate
-    screen: screening.Screen
     output: OutputFilter
+    screen: screening.Screen = field(default_factory=lambda: screening.Screen(()))
     numbering: Numbering = field(default_factory=Numbering)
     sentences: list[str] = field(default_factory=list)
     web_sentences: list[str] = field(default_factory=list)
@@ -44,6 +44,15 @@ class Draft:
     notices: list[str] = field(default_factory=list)
     model: str = _NO_MODEL
     usage: Usage = Usage()
+
+    def read(self, passages: Sequence[Passage]) -> None:
+        """Take passages for an answerer: from now on the screen has them, without orders in them.
+
+        What was left out is told in a notice for each document.
+        """
+        self.screen = screening.Screen(passages, question=self.question)
+        for notice in self.screen.notices():
+            self.notice(notice)
 
     def sentence(self, text: str, citations: Sequence[Citation] = ()) -> Sentence:
         """Add a sentence to the answer, with what proves it."""

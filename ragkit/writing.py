@@ -17,7 +17,6 @@ from ragkit.drafts import Draft
 from ragkit.errors import ProviderError
 from ragkit.ports import ChatModel
 from ragkit.prompts import says_not_found
-from ragkit.screening import Screen
 from ragkit.templates import AnswerTemplate
 from ragkit.types import AnswerEvent, ChatDelta, ChatEnd, Message, WebSearch
 
@@ -46,7 +45,6 @@ class Writer:
     """Writes one answer with a chat model. `tokens` cuts and stems words as the index does."""
 
     draft: Draft
-    screen: Screen
     chat: ChatModel
     settings: Settings
     template: AnswerTemplate
@@ -57,10 +55,10 @@ class Writer:
     def write(self) -> Iterator[AnswerEvent]:
         """Yield the sentences that are proven, then those repaired and those removed.
 
-        The passages are the screen's, which have lost what gives orders. Raises ProviderError where
-        the reply breaks off; what was yielded before stands.
+        The passages are those that the draft has read. Raises ProviderError where the reply breaks
+        off; what was yielded before stands.
         """
-        passages = self.screen.passages
+        passages = self.draft.screen.passages
         checker = Checker(passages, question=self.draft.question, tokens=self.tokens)
         messages = prompt(self.template, self.draft.question, passages, tag=self.random_tag())
         pieces: list[str] = []
@@ -86,7 +84,7 @@ class Writer:
                 continue
             checked = checker.check(self.draft.output.plain(sentence))
             self.draft.foreign += len(checked.foreign)
-            screened = self.screen.judged(checked)
+            screened = self.draft.screen.judged(checked)
             if screened.reason:
                 is_hopeless = screened.reason in (NOTHING_TO_CHECK, screening.REASON)
                 self.withheld.append(Withheld(checked.text, screened.reason, is_hopeless))

@@ -51,6 +51,7 @@ class Writer:
     tokens: Tokens
     random_tag: Callable[[], str]
     withheld: list[Withheld] = field(default_factory=list)
+    shown: list[frozenset[str]] = field(default_factory=list)
 
     def write(self) -> Iterator[AnswerEvent]:
         """Yield the sentences that are proven, then those repaired and those removed.
@@ -99,7 +100,13 @@ class Writer:
         if self.settings.check == "entail":
             checked = self._entailed(list(checked))
         for each in checked:
+            self.shown.append(frozenset(self.tokens(each.text)))
             yield self.draft.sentence(each.text, self.draft.numbering.cite(each.quotes))
+
+    def _is_shown(self, checked: Checked) -> bool:
+        """Whether a sentence has no word that one shown before doesn't have."""
+        words = frozenset(self.tokens(checked.text))
+        return any(words <= before for before in self.shown)
 
     # --- once more ------------------------------------------------------------------------------
 
@@ -122,7 +129,7 @@ class Writer:
         for number, each in enumerate(asked, start=1):
             passed = list(self._checked(checker, in_sentences([repairs.get(number, "")])))
             failed, self.withheld = self.withheld, []
-            if not passed or failed:
+            if not passed or failed or all(map(self._is_shown, passed)):
                 left.append(each)
                 continue
             last = passed.pop()

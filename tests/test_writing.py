@@ -113,10 +113,11 @@ def test_the_model_is_told_what_was_wrong(store: SqliteStore) -> None:
         "1: Parrots need 4 passports. [1]",
         "1: Dogs need a muzzle below deck. [1] Parrots need 4 passports. [1]",
         "2: Dogs need a muzzle below deck. [1]",
+        "1: Below deck dogs need a muzzle. [1]",
     ],
 )
 def test_what_is_not_mended_is_removed(store: SqliteStore, repair: str) -> None:
-    """With the reason of the first try; half a repair is none. There is no third."""
+    """With the reason of the first try; half a repair is none, nor is what was said before."""
     chat = talker(TRUE + FALSE, repair=repair)
     answer, events = asked(store, chat)
     assert (answer.text, answer.state, answer.removed) == (SHOWN, "partial", (REMOVED,))

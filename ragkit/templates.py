@@ -25,7 +25,8 @@ say where the question asks for it.
 - Write short, plain sentences in the language of the question. One statement a sentence.
 - End every sentence with the number of the passage that says so, in square brackets: [1]. Where \
 two passages are needed: [1][2]. Use no other numbers, and no passage that doesn't say it.
-- Copy numbers, units, dates and names exactly. Say "not" where the passage says "not".
+- Keep to the words of the passages: a sentence that strays from them can't be checked and is not \
+shown. Copy numbers, units, dates and names exactly. Say "not" where the passage says "not".
 - Where passages contradict each other, say so and cite both; prefer the one in force.
 - No introduction, no closing remark, no links, no images, no HTML.
 - If the passages don't hold the answer, write {not_found} and nothing else.

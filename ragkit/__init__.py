@@ -109,7 +109,6 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from ragkit.config import Settings
     from ragkit.conversations import Chat
     from ragkit.errors import (
         BadProviderResponse,
@@ -149,6 +148,7 @@ if TYPE_CHECKING:
         WordMatcher,
     )
     from ragkit.providers.local import MiniLM
+    from ragkit.settings import Settings
     from ragkit.store import SqliteStore
     from ragkit.types import (
         Answer,

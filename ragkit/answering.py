@@ -9,7 +9,6 @@ from dataclasses import dataclass, field, replace
 
 from ragkit import evidence, extraction, gate, joining, retrieval, templates, writing
 from ragkit.citations import Passage, split_markers
-from ragkit.config import Settings
 from ragkit.drafts import Draft
 from ragkit.errors import WebSearchUnavailable
 from ragkit.extraction import Candidate
@@ -18,6 +17,7 @@ from ragkit.ports import ChatModel, Embedder, Reranker, TokenMatcher, WordMatche
 from ragkit.prompts import web_messages
 from ragkit.retrieval import Retrieval
 from ragkit.screening import Screen
+from ragkit.settings import Settings
 from ragkit.store import SqliteStore
 from ragkit.templates import AnswerTemplate
 from ragkit.text import estimate_tokens

@@ -12,8 +12,9 @@ import shlex
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
-from ragkit.config import DEFAULT_BASE_URL, KEYS, Settings, user_folder
+from ragkit.config import user_folder
 from ragkit.errors import ConfigError
+from ragkit.settings import DEFAULT_BASE_URL, KEYS, Settings
 
 # What a folder may lower, and only the user raise.
 _LIMITS = ("parse_seconds", "parse_memory_mb", "parse_workers", "max_file_mb", "max_text_mb")

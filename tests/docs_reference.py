@@ -25,7 +25,8 @@ import ragkit
 from ragkit import errors
 from ragkit.cli import COMMANDS, cli, failures
 from ragkit.cli.session import Session, global_options
-from ragkit.config import KEYS, OTHER_VARIABLES, Key
+from ragkit.config import OTHER_VARIABLES
+from ragkit.settings import KEYS, Key
 
 ROOT = Path(__file__).parents[1]
 GENERATED = "<!-- Written by `make docs` from the code. Changes made here are lost. -->"

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 from ragkit import config
 from ragkit.chunking import has_lines
-from ragkit.config import Settings
 from ragkit.errors import ProviderUnavailable, WebSearchUnavailable
 from ragkit.index import Index
 from ragkit.providers.local import MiniLM
+from ragkit.settings import Settings
 from ragkit.store import SqliteStore
 from ragkit.testing import ScriptedChat
 from ragkit.types import (

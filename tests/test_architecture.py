@@ -23,7 +23,7 @@ PACKAGE = Path(ragkit.__file__).parent
 
 # From the bottom up: a module imports modules of the layers below its own. A package counts as one.
 LAYERS: dict[str, frozenset[str]] = {
-    "values": frozenset({"types", "errors"}),
+    "values": frozenset({"types", "errors", "settings"}),
     "pure": frozenset(
         "ports text lexical chunking duplicates ranking questions gate gate_models orders injection"
         " prompts templates reviewing citations extraction metrics screening filtering".split()
@@ -43,6 +43,7 @@ LAYER = {module: layer for layer, modules in LAYERS.items() for module in module
 
 # Who knows whom within a layer. The pure ones may know each other, as long as there is no circle.
 SIBLINGS = {
+    "settings": {"types"},
     "store": {"db", "vectors"},
     "vectors": {"db"},
     "credentials": {"config"},

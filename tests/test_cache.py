@@ -22,7 +22,8 @@ import pytest
 
 from ragkit import cache as cache_module
 from ragkit.cache import VectorCache, cache_key
-from ragkit.config import Settings, cache_bytes, cache_folder, resolve
+from ragkit.config import cache_bytes, cache_folder, resolve
+from ragkit.settings import Settings
 
 DAY = 86_400
 PLENTY = 10**9

@@ -8,13 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from ragkit.config import (
-    DEFAULT_BASE_URL,
-    KEYS,
-    Settings,
-    index_path,
-    resolve,
-)
+from ragkit.config import index_path, resolve
 from ragkit.credentials import (
     Secret,
     api_key,
@@ -23,6 +17,7 @@ from ragkit.credentials import (
     refuse_unsafe_project,
 )
 from ragkit.errors import ConfigError
+from ragkit.settings import DEFAULT_BASE_URL, KEYS, Settings
 
 KEY = "tk-0123456789abcdef"
 

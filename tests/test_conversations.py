@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from ragkit import db
-from ragkit.config import Settings
 from ragkit.conversations import Chat, messages, within_budget
 from ragkit.db import Database
 from ragkit.errors import (
@@ -25,6 +24,7 @@ from ragkit.errors import (
 )
 from ragkit.index import Index
 from ragkit.prompts import standalone_messages
+from ragkit.settings import Settings
 from ragkit.store import SqliteStore
 from ragkit.testing import ScriptedChat
 from ragkit.text import estimate_tokens

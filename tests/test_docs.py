@@ -15,7 +15,8 @@ import ragkit
 from ragkit import errors
 from ragkit.cli import COMMANDS, cli
 from ragkit.cli.session import Session
-from ragkit.config import KEYS, OTHER_VARIABLES
+from ragkit.config import OTHER_VARIABLES
+from ragkit.settings import KEYS
 from tests import docs_reference
 from tests.docs_reference import ROOT
 

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from ragkit.chunking import chunk
 from ragkit.citations import Passage
-from ragkit.config import Settings
 from ragkit.extraction import (
     MAX_SENTENCES,
     Candidate,
@@ -21,6 +20,7 @@ from ragkit.extraction import (
     quotations,
 )
 from ragkit.index import Index
+from ragkit.settings import Settings
 from ragkit.store import SqliteStore
 from tests.documents import EMBEDDER, document, put
 

@@ -13,7 +13,6 @@ from pathlib import Path
 import apsw
 import pytest
 
-from ragkit.config import Settings
 from ragkit.errors import (
     ConfigError,
     DocumentError,
@@ -23,6 +22,7 @@ from ragkit.errors import (
     QueryError,
 )
 from ragkit.index import Index
+from ragkit.settings import Settings
 from ragkit.store import SqliteStore
 from ragkit.testing import HashEmbedder, ScriptedChat
 from ragkit.types import Filters, IngestEvent, Lines, Notice, Progress, WebSource

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from ragkit.config import Settings
 from ragkit.errors import BadProviderResponse, ConfigError, DocumentError, ProviderUnavailable
 from ragkit.index import Index
 from ragkit.indexing.reading import Incoming, parse_ahead
 from ragkit.parsing import Parsed
 from ragkit.ports import EmbedKind
+from ragkit.settings import Settings
 from ragkit.store import SqliteStore
 from ragkit.testing import HashEmbedder
 from ragkit.types import IngestReport, Move, Progress

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from ragkit.config import Settings
 from ragkit.index import Index
+from ragkit.settings import Settings
 from tests.benchmarks import quality, quality_sets
 from tests.benchmarks.quality import Row
 from tests.benchmarks.quality_sets import Target, figures

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from ragkit.config import Settings
 from ragkit.conversations import stand_alone
 from ragkit.index import Index
+from ragkit.settings import Settings
 from ragkit.types import Message
 from tests.benchmarks.sample_corpus import (
     CORPUS,

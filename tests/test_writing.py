@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from ragkit.config import Settings
 from ragkit.errors import ConfigError, ProviderUnavailable
 from ragkit.index import Index
+from ragkit.settings import Settings
 from ragkit.store import SqliteStore
 from ragkit.testing import ScriptedChat
 from ragkit.text import estimate_tokens

@@ -13,8 +13,9 @@ from ragkit.cli import render
 from ragkit.cli.logs import set_up
 from ragkit.cli.session import Session, global_options
 from ragkit.cli.terminal import table
-from ragkit.config import CACHE_FILE, Settings, cache_bytes, cache_folder
+from ragkit.config import CACHE_FILE, cache_bytes, cache_folder
 from ragkit.errors import ConfigError, StorageFull
+from ragkit.settings import Settings
 from ragkit.types import CacheStats
 
 

@@ -21,9 +21,9 @@ from ragkit.errors import ConversationNotFound, RagkitError
 from ragkit.types import Answer, AnswerEvent, Citation, Filters, Retrieved, Turn, WebPolicy
 
 if TYPE_CHECKING:
-    from ragkit.config import Settings
     from ragkit.conversations import Chat
     from ragkit.index import Index
+    from ragkit.settings import Settings
 
 NEWEST = "newest"
 HELP = """\

@@ -13,7 +13,8 @@ from ragkit.cli.options import filter_options, filters
 from ragkit.cli.progress import only_notices
 from ragkit.cli.session import Session, global_options
 from ragkit.cli.terminal import clean, one_line, shortened, table
-from ragkit.config import Settings, price
+from ragkit.config import price
+from ragkit.settings import Settings
 from ragkit.sources import path_of
 from ragkit.types import Chunk, Document, DocumentInfo, ModelUsage, Stats
 

@@ -21,11 +21,11 @@ from ragkit.cli.options import setting_option
 from ragkit.cli.progress import reporter
 from ragkit.cli.session import Session, global_options
 from ragkit.cli.terminal import one_line
-from ragkit.config import Settings
 from ragkit.errors import ConfigError
 from ragkit.evaluation import Case, Evaluation, Measure
 from ragkit.gate import Calibration
 from ragkit.index import Index
+from ragkit.settings import Settings
 from ragkit.types import IngestLimits
 from ragkit.wiring import Wiring
 

@@ -14,7 +14,7 @@ from ragkit.credentials import find_key
 from ragkit.errors import ConfigError
 
 if TYPE_CHECKING:
-    from ragkit.config import Settings
+    from ragkit.settings import Settings
 
 # Without -v errors and notices are printed by the commands; libraries have nothing to add.
 LEVELS = (logging.CRITICAL, logging.INFO, logging.DEBUG)

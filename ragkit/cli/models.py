@@ -10,9 +10,9 @@ import click
 from ragkit.cli import render
 from ragkit.cli.session import Session, global_options
 from ragkit.cli.terminal import one_line, table
-from ragkit.config import Settings
 from ragkit.credentials import endpoint_configured
 from ragkit.errors import ModelNotFound
+from ragkit.settings import Settings
 from ragkit.types import Model
 
 WITHOUT_ENDPOINT = """\

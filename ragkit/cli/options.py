@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import click
 
-from ragkit.config import KEYS, Key
+from ragkit.settings import KEYS, Key
 from ragkit.types import Filters
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from ragkit.config import Settings
     from ragkit.index import Index
+    from ragkit.settings import Settings
 
 F = TypeVar("F", bound=Callable[..., Any])
 

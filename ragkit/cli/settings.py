@@ -10,9 +10,10 @@ import click
 from ragkit.cli import render
 from ragkit.cli.session import Session, global_options
 from ragkit.cli.terminal import table
-from ragkit.config import KEYS, Settings, index_path
+from ragkit.config import index_path
 from ragkit.credentials import api_key, find_key
 from ragkit.errors import ConfigError
+from ragkit.settings import KEYS, Settings
 
 
 @click.command()

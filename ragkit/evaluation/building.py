@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from ragkit.config import Settings
 from ragkit.evaluation import beir
 from ragkit.index import Index
+from ragkit.settings import Settings
 from ragkit.types import IngestEvent, IngestLimits, IngestReport
 
 # Settings that change what an index holds, and not only how it is searched.

@@ -27,10 +27,10 @@ from itertools import islice
 from pathlib import Path
 
 from ragkit.citations import Checked, Checker, Numbering, split_markers
-from ragkit.config import Settings
 from ragkit.index import Index
 from ragkit.providers.endpoint import EndpointChat
 from ragkit.providers.http import HttpClient
+from ragkit.settings import Settings
 from ragkit.store import SqliteStore
 from ragkit.testing import HashEmbedder
 from ragkit.types import Answer

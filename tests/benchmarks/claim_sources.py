@@ -14,8 +14,8 @@ from typing import Any, Literal
 
 from ragkit.chunking import chunk
 from ragkit.citations import Passage
-from ragkit.config import Settings
 from ragkit.parsing import parse
+from ragkit.settings import Settings
 from ragkit.text import STOP_WORDS
 from ragkit.types import Document
 from tests.benchmarks.squad import evaluation_data

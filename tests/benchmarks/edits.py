@@ -26,10 +26,10 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from ragkit import chunking
-from ragkit.config import Settings
 from ragkit.parsing import parse
 from ragkit.prompts import embedding_template, fill_document
 from ragkit.providers.local import MiniLM
+from ragkit.settings import Settings
 from ragkit.text import estimate_tokens, sentences
 from ragkit.types import Block, BlockKind, Document, Heading, Page, Span
 from tests.benchmarks.squad import evaluation_data

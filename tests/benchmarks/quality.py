@@ -32,10 +32,10 @@ from typing import Any, Literal
 import apsw
 
 from ragkit.chunking import CHUNKER
-from ragkit.config import Settings
 from ragkit.evaluation import SEED, Case, Difference, Evaluation, Interval, Measure, evaluate
 from ragkit.evaluation.statistics import interval, paired_difference, percentile
 from ragkit.index import Index
+from ragkit.settings import Settings
 from ragkit.types import Mode, Stats
 from tests.benchmarks import squad
 from tests.benchmarks.quality_sets import SETS, PublicSet, Target

@@ -33,11 +33,11 @@ from typing import Literal, NamedTuple
 
 from ragkit import extraction, retrieval
 from ragkit.citations import Quote
-from ragkit.config import Settings
 from ragkit.evaluation.statistics import interval, paired_difference
 from ragkit.index import Index
 from ragkit.providers.local import MiniLM
 from ragkit.retrieval import Retrieval
+from ragkit.settings import Settings
 from ragkit.store import SqliteStore
 from ragkit.types import Filters
 from tests.benchmarks import squad

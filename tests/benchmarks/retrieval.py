@@ -17,8 +17,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from ragkit.config import Settings
 from ragkit.index import Index
+from ragkit.settings import Settings
 from ragkit.types import Hit
 from tests.benchmarks import squad
 

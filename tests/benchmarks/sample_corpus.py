@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from ragkit.config import Settings
 from ragkit.index import Index
+from ragkit.settings import Settings
 from ragkit.types import Answer
 
 CORPUS = Path(__file__).parents[2] / "sample_corpus"

@@ -27,9 +27,9 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ragkit.config import Settings
 from ragkit.evaluation.statistics import percentile
 from ragkit.index import Index
+from ragkit.settings import Settings
 from ragkit.types import Chunk, Retrieved, Sentence
 from tests.benchmarks.quality_sets import scifact
 from tests.tempico import PIECE_CHARS, TempicoServer

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ragkit.config import KEYS
+from ragkit.settings import KEYS
 
 from .conftest import Ragkit
 

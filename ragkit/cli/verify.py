@@ -29,7 +29,7 @@ _HINT = 'an answer is what this prints: ragkit ask --json "QUESTION"'
     metavar="FILE...",
     nargs=-1,
     required=True,
-    type=click.Path(exists=True, dir_okay=False, allow_dash=True),
+    type=click.Path(allow_dash=True),
 )
 @global_options
 @click.pass_obj
@@ -75,7 +75,10 @@ def verify(session: Session, /, *, files: tuple[str, ...]) -> None:
 def _answers(file: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the objects of a file with their places. Raises ConfigError for what holds none."""
     name = "stdin" if file == "-" else file
-    raw = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+    try:
+        raw = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+    except OSError as exc:
+        raise ConfigError(f"{name} can't be read: {exc.strerror}", hint=_HINT) from exc
     try:
         text = raw.decode(json.detect_encoding(raw))  # a shell may write UTF-16
     except UnicodeDecodeError as exc:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
+from functools import partial
 
 from ragkit.citations.wording import Kind, Word
 
@@ -133,27 +134,33 @@ def align(claim: Sequence[Word], source: Sequence[Word]) -> Alignment:
         index.setdefault(word.stem, []).append(place)
     places: list[int | None] = []
     used: set[int] = set()
-    last = -1
+    last: int | None = None
     for number, word in enumerate(claim):
         options = index.get(word.stem)
         if not options:
             places.append(None)
             continue
         following = claim[number + 1].stem if number + 1 < len(claim) else ""
-        best = min(
-            options,
-            key=lambda place: (
-                place in used,
-                abs(place - last - 1) > _NEAR and not _precedes(source, place, following),
-                abs(place - last - 1),
-                place,
-            ),
-        )
+        best = min(options, key=partial(_cost, source, used, last, following))
         places.append(best)
         used.add(best)
         last = best
     assumed = _assume(places, used, len(source))
     return Alignment(claim, source, tuple(places), frozenset(assumed))
+
+
+def _cost(
+    source: Sequence[Word], used: Set[int], last: int | None, following: str, place: int
+) -> tuple[bool, bool, int, int]:
+    """Return what speaks against a place for a word: the least is the best.
+
+    `last` is the place of the word before it, None for the first, and `following` the stem of the
+    word after it.
+    """
+    distance = 0 if last is None else abs(place - last - 1)
+    is_near = last is not None and distance <= _NEAR
+    is_alone = not is_near and not _precedes(source, place, following)
+    return place in used, is_alone, distance, place
 
 
 def _precedes(source: Sequence[Word], place: int, stem: str) -> bool:

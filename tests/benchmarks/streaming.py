@@ -40,7 +40,7 @@ TARGET_MILLISECONDS = 40.0
 WARM_UP = 5
 NEXT = " There is more to say on it, which nobody waits for."
 # A sentence of some length, as a model would write one, that nothing in its form holds back.
-_PLAIN_SENTENCE = re.compile(r"[A-Z][\w ,-]{60,160}\.(?=\s)")
+_PLAIN_SENTENCE = re.compile(r"(?<!\w)[A-Z][\w ,-]{60,160}\.(?=\s)")
 WORD_WAIT = "word that shows its end"
 
 

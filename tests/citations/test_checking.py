@@ -142,3 +142,13 @@ def test_a_table_is_cut_into_rows() -> None:
     assert "".join(pieces) == reply
     assert any(piece.startswith("| Oslo town quay | 4 [1] |") for piece in pieces)
     assert pieces[-1] == "| Bergen old quay | 7 [2] |"
+
+
+def test_a_sentence_may_begin_in_the_middle_of_one() -> None:
+    """A word that stands there twice is the one that keeps its company."""
+    text = (
+        "Many aspects of the Skerry routes, such as where Skerry pilots come aboard and how long"
+        " they stay, are poorly documented."
+    )
+    sentence = "Skerry pilots come aboard and how long they stay, are poorly documented [1]."
+    assert check(sentence, passages=[passage(document(text))]).reason == ""

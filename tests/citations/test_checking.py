@@ -147,8 +147,8 @@ def test_a_table_is_cut_into_rows() -> None:
 def test_a_sentence_may_begin_in_the_middle_of_one() -> None:
     """A word that stands there twice is the one that keeps its company."""
     text = (
-        "Many aspects of the Skerry routes, such as where Skerry pilots come aboard and how long"
-        " they stay, are poorly documented."
+        "Many aspects of Skerry navigation, such as the exact moorings where Skerry pilots come"
+        " aboard and how long they stay, are poorly documented."
     )
     sentence = "Skerry pilots come aboard and how long they stay, are poorly documented [1]."
     assert check(sentence, passages=[passage(document(text))]).reason == ""

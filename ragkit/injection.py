@@ -13,6 +13,7 @@ import html
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 from ragkit import orders
 from ragkit.text import sentences, visible
@@ -193,9 +194,14 @@ def instructions(text: str, *, line_blocks: bool = False) -> list[Span]:
     role between tokens of a chat template. Made to be precise: text about such things is found
     where it quotes them, and little else.
     """
+    return list(_instructions(text, line_blocks))
+
+
+@lru_cache(maxsize=512)  # a passage is read for the screen and for the prompt, and often again
+def _instructions(text: str, line_blocks: bool) -> tuple[Span, ...]:
     found = [*_hidden(text), *_turns(text)]
     found.extend(_ordering_sentences(text, sentences(text, line_blocks=line_blocks)))
-    return _joined(found)
+    return tuple(_joined(found))
 
 
 def _hidden(text: str) -> Iterator[Span]:

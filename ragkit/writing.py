@@ -7,7 +7,9 @@ that was shown is taken back or changed.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 from ragkit import reviewing, screening
@@ -60,7 +62,6 @@ class Writer:
         off; what was yielded before stands.
         """
         passages = self.draft.screen.passages
-        checker = Checker(passages, question=self.draft.question, tokens=self.tokens)
         messages = prompt(self.template, self.draft.question, passages, tag=self.random_tag())
         pieces: list[str] = []
 
@@ -69,7 +70,12 @@ class Writer:
                 pieces.append(piece)
                 yield piece
 
-        yield from self._released(self._checked(checker, in_sentences(reply())))
+        with ThreadPoolExecutor(1) as beside:  # the passages are read while the model thinks
+            reading = beside.submit(self._checker, passages)
+            sentences = in_sentences(reply())
+            first = list(itertools.islice(sentences, 1))
+            checker = reading.result()
+        yield from self._released(self._checked(checker, itertools.chain(first, sentences)))
         if self.settings.repair and not all(each.is_hopeless for each in self.withheld):
             yield from self._repaired(checker, messages, "".join(pieces))
         for each in self.withheld:
@@ -77,6 +83,11 @@ class Writer:
                 yield self.draft.unproven_sentence(each.text, each.reason)
             else:
                 yield self.draft.remove(each.text, each.reason)
+
+    def _checker(self, passages: Sequence[Passage]) -> Checker:
+        checker = Checker(passages, question=self.draft.question, tokens=self.tokens)
+        checker.read()
+        return checker
 
     def _checked(self, checker: Checker, sentences: Iterable[str]) -> Iterator[Checked]:
         """Yield what passes the checks; the rest is withheld."""

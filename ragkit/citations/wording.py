@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from ragkit.citations.facts import CARDINALS, numbers
@@ -201,17 +202,8 @@ class Wording:
 
     def __init__(self, tokens: Tokens) -> None:
         self._tokens = tokens
-        self._stop = frozenset(tokens(f"{' '.join(STOP_WORDS)} {_FUNCTION_WORDS}"))
+        self._stop, self._group, self._side = _tables(tokens)
         self._stems: dict[str, tuple[str, ...]] = {}
-        self._group: dict[str, str] = {}
-        for line in _SYNONYMS.split("\n"):
-            stems = [self._stem(word) for word in line.split()]
-            self._group.update(dict.fromkeys(stems, stems[0] if stems else ""))
-        self._side: dict[str, tuple[str, bool]] = {}
-        for line in filter(None, _ANTONYMS.split("\n")):
-            for side, words in enumerate(line.split(" / ")):
-                for word in words.split():
-                    self._side.setdefault(self._stem(word), (line, side == 0))
 
     def _stem(self, word: str) -> str:
         return " ".join(self._tokens(word))
@@ -298,6 +290,24 @@ class Wording:
         return False
 
 
+@lru_cache(maxsize=4)
+def _tables(
+    tokens: Tokens,
+) -> tuple[frozenset[str], Mapping[str, str], Mapping[str, tuple[str, bool]]]:
+    """Return stop words, synonyms by their group, and antonyms by their line and side, stemmed."""
+    stop = frozenset(tokens(f"{' '.join(STOP_WORDS)} {_FUNCTION_WORDS}"))
+    group: dict[str, str] = {}
+    for line in _SYNONYMS.split("\n"):
+        stems = [" ".join(tokens(word)) for word in line.split()]
+        group.update(dict.fromkeys(stems, stems[0] if stems else ""))
+    sides: dict[str, tuple[str, bool]] = {}
+    for line in filter(None, _ANTONYMS.split("\n")):
+        for side, words in enumerate(line.split(" / ")):
+            for word in words.split():
+                sides.setdefault(" ".join(tokens(word)), (line, side == 0))
+    return stop, group, sides
+
+
 def _value(word: str) -> str:
     """Return a number in one form, "" for another word: 1,234.50 is 1234.5, and two is 2."""
     if word[0].isdigit():
@@ -307,13 +317,13 @@ def _value(word: str) -> str:
 
 def _kind(match: re.Match[str], text: str, names: frozenset[str]) -> Kind:
     written = match[0]
-    if any(character.isdigit() for character in written):
+    if not written.isalpha() and any(character.isdigit() for character in written):
         return "name" if written[0].isalpha() else "number"
     if written.lower() in CARDINALS:
         return "number"
     if not written[0].isupper():
         return ""
-    if written in names or any(character.isupper() for character in written[1:]):
+    if written in names or written[1:] != written[1:].lower():
         return "name"
     return "" if starts_sentence(text, match.start()) else "name"
 

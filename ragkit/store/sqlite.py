@@ -16,9 +16,9 @@ from urllib.parse import unquote, urlsplit
 import apsw
 
 from ragkit import vectors
-from ragkit.db import LOCK_WAIT_SECONDS, Database, fetch, remove_files, tokenizer
+from ragkit.db import LOCK_WAIT_SECONDS, Database, fetch, remove_files
 from ragkit.errors import DocumentNotFound, FingerprintMismatch, IndexStateError
-from ragkit.lexical import LEXICAL_FORM, lexical_form
+from ragkit.lexical import LEXICAL_FORM
 from ragkit.store import filters as filtering
 from ragkit.store import ledger, replacing, rows, spelling, words
 from ragkit.store.conversations import Conversations
@@ -416,14 +416,14 @@ class SqliteStore:
         self, terms: Sequence[str], *, limit: int, allowed: str | None
     ) -> list[tuple[int, float]]:
         """Return (chunk, BM25 score) of the chunks that hold any of the terms, best first."""
-        query = words.expression(terms, self._tokenizer)
+        query = words.expression(terms, words.cut())
         with self._db.reading() as connection:
             return words.matching(connection, query, limit=limit, documents=allowed)
 
     def corrections(self, terms: Sequence[str]) -> dict[str, tuple[str, ...]]:
         """Return for words that no chunk holds those that may have been meant, likeliest first."""
         with self._db.reading() as connection:
-            return spelling.corrections(connection, terms, self._tokenizer)
+            return spelling.corrections(connection, terms, words.cut())
 
     def semantic(
         self, query: Vectors, *, limit: int, allowed: str | None
@@ -453,13 +453,10 @@ class SqliteStore:
                 )
             }
 
-    def tokens(self, text: str) -> list[str]:
+    @staticmethod
+    def tokens(text: str) -> list[str]:
         """Return the words of a text as the word index sees them: cut, folded and stemmed."""
-        return self._tokenizer(lexical_form(text))
-
-    @cached_property
-    def _tokenizer(self) -> Callable[[str], list[str]]:
-        return tokenizer()
+        return words.tokens(text)
 
     def chunk_frequency(self, token: str) -> int:
         """Return how many chunks hold a token."""

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 import apsw
 
-from ragkit.db import fetch
-from ragkit.lexical import indexed_form, is_syllable, phrase_form
+from ragkit.db import fetch, tokenizer
+from ragkit.lexical import indexed_form, is_syllable, lexical_form, phrase_form
 
 # Weights of the columns text, title, headings and name in bm25, by the train queries of SciFact and
 # the dev half of SQuAD 2.0: titles at 2.0 or 3.0 rank .001 lower on both, at 1.0 lower on one.
 _BM25 = "bm25(words, 1.0, 1.5, 1.5, 0.5)"
+# A text as short as that may be one word, and is remembered.
+_WORD_CHARACTERS = 32
 _COLUMNS = "rowid, text, title, headings, name"
 
 # A part counts as often as it stands in a chunk, but never for more than 2.2 (k1 + 1): so much more
@@ -155,3 +157,23 @@ def _phrase(term: str) -> str:
     """Return a term as FTS5 wants it: its words side by side, a lone syllable as a beginning."""
     words = phrase_form(term).replace('"', " ").replace("\x00", " ")
     return f'"{words}" *' if is_syllable(term) else f'"{words}"'
+
+
+# --- words as the index has them ----------------------------------------------------------------
+
+
+def tokens(text: str) -> list[str]:
+    """Return the words of a text as the word index sees them: cut, folded and stemmed."""
+    short = len(text) <= _WORD_CHARACTERS
+    return list(_remembered(text)) if short else cut()(lexical_form(text))
+
+
+@lru_cache(maxsize=65_536)  # some 15 MB; single words come again and again
+def _remembered(text: str) -> tuple[str, ...]:
+    return tuple(cut()(lexical_form(text)))
+
+
+@cache
+def cut() -> Callable[[str], list[str]]:
+    """Return the function that cuts and stems what has its lexical form already."""
+    return tokenizer()

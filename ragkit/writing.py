@@ -7,9 +7,7 @@ that was shown is taken back or changed.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 
 from ragkit import reviewing, screening
@@ -70,12 +68,8 @@ class Writer:
                 pieces.append(piece)
                 yield piece
 
-        with ThreadPoolExecutor(1) as beside:  # the passages are read while the model thinks
-            reading = beside.submit(self._checker, passages)
-            sentences = in_sentences(reply())
-            first = list(itertools.islice(sentences, 1))
-            checker = reading.result()
-        yield from self._released(self._checked(checker, itertools.chain(first, sentences)))
+        checker = Checker(passages, question=self.draft.question, tokens=self.tokens)
+        yield from self._released(self._checked(checker, in_sentences(reply())))
         if self.settings.repair and not all(each.is_hopeless for each in self.withheld):
             yield from self._repaired(checker, messages, "".join(pieces))
         for each in self.withheld:
@@ -83,11 +77,6 @@ class Writer:
                 yield self.draft.unproven_sentence(each.text, each.reason)
             else:
                 yield self.draft.remove(each.text, each.reason)
-
-    def _checker(self, passages: Sequence[Passage]) -> Checker:
-        checker = Checker(passages, question=self.draft.question, tokens=self.tokens)
-        checker.read()
-        return checker
 
     def _checked(self, checker: Checker, sentences: Iterable[str]) -> Iterator[Checked]:
         """Yield what passes the checks; the rest is withheld."""

@@ -93,11 +93,6 @@ class Checker:
         self._readings: dict[int, _Reading] = {}
         self._facts: dict[str, Facts] = {}
 
-    def read(self) -> None:
-        """Read the passages now and not with the first sentences: it takes some milliseconds."""
-        for number in self._passages:
-            self._reading(number)
-
     def check(self, sentence: str) -> Checked:
         """Return the sentence with the quotes that carry it, or with the reason why none do."""
         text, cited = split_markers(sentence)

@@ -23,8 +23,9 @@ Stage = Literal["hits", "sentence"]
 _SUREST = 1.0
 # What an unknown name, or one that stands alone, takes from the log odds. It was chosen on the
 # sample corpus: at the default threshold 25 of 30 are answered and 8 of 10 refused with it, 19 and
-# 5 at best without, of an earlier fit. There, on the dev half, it took the AUROC of what is off-corpus from .987 to .97, of
-# articles left out from .995 to .99, and of near misses from .721 to .714.
+# 5 at best without, of an earlier fit. There, on the dev half, it took the AUROC of what is
+# off-corpus from .987 to .97, of articles left out from .995 to .99, of near misses from .721 to
+# .714.
 _NAME_COST = 3.5
 
 

@@ -197,4 +197,7 @@ def _foreign(count: int) -> str:
 
 
 def _one_line(text: str) -> str:
+    """Return a sentence without the source's line breaks; a code block has its own."""
+    if text.lstrip().startswith("```"):
+        return text
     return re.sub(r"\s*\n\s*", " ", text)

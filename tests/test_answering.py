@@ -435,6 +435,17 @@ def test_a_sources_own_markers_are_not_shown(tmp_path: Path) -> None:
     assert answer.citations[0].quote == "Dogs need a muzzle [7] below deck.[12]"
 
 
+def test_a_quoted_code_block_keeps_its_lines(tmp_path: Path) -> None:
+    """What is code is shown as it stands, the marker under it."""
+    block = "```sh\nmuzzle --dogs\nleash --deck\n```"
+    store = SqliteStore(tmp_path / "index.db")
+    put(store, document(f"# Dogs\n\n{block}\n"), max_tokens=200)
+    answer = answer_of(store, None, "How to muzzle dogs?")
+    store.close()
+    assert answer.text == f"{block}\n[1]"
+    assert answer.citations[0].quote == block
+
+
 def test_only_passages_that_fit_go_out(store: SqliteStore) -> None:
     """The best ones that fit the budget are chosen, whole; the first one goes in any case."""
     chat = ScriptedChat("NOT FOUND")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ragkit import gate, questions
 from ragkit.citations import Passage, Quote
-from ragkit.gate import Evidence, Read
+from ragkit.gate import Evidence, Read, Word
 from ragkit.gate_models import Kind
 from ragkit.ports import WordMatcher
 from ragkit.retrieval import Retrieval
@@ -27,13 +29,7 @@ def gather(
         return Evidence("words", "hits", {})
     kind = _kind(found, matcher)
     matcher = matcher if kind == "tokens" else None
-    with store.snapshot():
-        asked = gate.words(
-            found.query,
-            tokens=store.tokens,
-            frequency=store.chunk_frequency,
-            chunk_count=store.chunk_count(),
-        )
+    asked = _asked(found, store)
     stands = [frozenset(store.tokens(passage.surroundings)) for passage in found.passages]
     closest = max(found.sentences, key=lambda sentence: sentence.score, default=None)
     best = closest.quote.passage if closest else found.passages[0]
@@ -49,6 +45,21 @@ def gather(
         unknown=tuple(word.text for word in asked if word.is_name and not word.is_known),
         opposites=questions.opposite(found.query, best.surroundings),
     )
+
+
+def _asked(found: Retrieval, store: SqliteStore) -> list[Word]:
+    """Return the question's words; one that the index knows by another spelling is known."""
+    with store.snapshot():
+        asked = gate.words(
+            found.query,
+            tokens=store.tokens,
+            frequency=store.chunk_frequency,
+            chunk_count=store.chunk_count(),
+        )
+    respelt = {word.lower() for word in found.corrections}
+    return [
+        replace(word, is_known=True) if word.text.lower() in respelt else word for word in asked
+    ]
 
 
 def _kind(found: Retrieval, matcher: WordMatcher | None) -> Kind:

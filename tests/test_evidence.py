@@ -81,6 +81,15 @@ def test_unknown_names_are_evidence(store: SqliteStore) -> None:
     assert evidence.signals["unknown_names"] == 1
 
 
+def test_a_slip_in_a_name_is_no_unknown_name(store: SqliteStore) -> None:
+    """The index knows it by the spelling that the search went on with."""
+    evidence = gather(
+        found(store, "When does the Skarhlom ferry leave?"), store=store, matcher=None
+    )
+    assert evidence.unknown == ()
+    assert evidence.signals["unknown_names"] == 0
+
+
 def test_nothing_found_is_no_evidence(store: SqliteStore) -> None:
     """Without hits there are no signals."""
     nothing = found(store, "xyzzy", mode="lexical")

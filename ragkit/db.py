@@ -73,14 +73,8 @@ class Database:
         with self._guard, self._errors():
             if self._writer is None:
                 raise IndexBusy(f"{self.path} is not locked for writing")
-            self._writer.execute("BEGIN IMMEDIATE")
-            try:
+            with _transaction(self._writer):
                 yield self._writer
-                self._writer.execute("COMMIT")
-            except BaseException:
-                if self._writer.in_transaction:
-                    self._writer.execute("ROLLBACK")
-                raise
 
     @contextlib.contextmanager
     def appending(self) -> Iterator[apsw.Connection]:
@@ -93,15 +87,9 @@ class Database:
             self._errors(),
             self._file_errors(),
             contextlib.closing(_open_writer(self.path)) as own,
+            _transaction(own),
         ):
-            own.execute("BEGIN IMMEDIATE")
-            try:
-                yield own
-                own.execute("COMMIT")
-            except BaseException:
-                if own.in_transaction:
-                    own.execute("ROLLBACK")
-                raise
+            yield own
 
     @contextlib.contextmanager
     def exclusive(
@@ -267,6 +255,19 @@ def _open_reader(path: Path) -> apsw.Connection:
         if os.access(path.parent, os.W_OK) or (wal.exists() and wal.stat().st_size):
             raise
         return _opened_reader(f"{path.absolute().as_uri()}?immutable=1", path)
+
+
+@contextlib.contextmanager
+def _transaction(connection: apsw.Connection) -> Iterator[None]:
+    """All of the block's changes, or none: also where it is interrupted."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise
 
 
 def _opened_reader(name: str, path: Path) -> apsw.Connection:

@@ -70,19 +70,43 @@ def _both(first: float, second: float) -> float:
     return -(largest + math.log(sum(math.exp(part - largest) for part in parts)))
 
 
+_SUBJECTS: Mapping[Kind, Terms] = {
+    "tokens": Terms(
+        0.5374,
+        {
+            "match": (2.602, 0.6019),
+            "word_similarity": (12.82, 0.5321),
+            "nearness": (8.136, 0.4318),
+            "coverage": (1.282, 0.431),
+            "missing_names": (-1.253, 0.3117),
+            "missing_numbers": (-0.221, 0.1198),
+        },
+    ),
+    "vectors": Terms(
+        0.4053,
+        {
+            "nearness": (13.45, 0.4318),
+            "coverage": (3.179, 0.431),
+            "lexical": (0.8327, 0.6156),
+            "agreement": (1.024, 0.3106),
+            "missing_names": (-1.102, 0.3117),
+        },
+    ),
+    "words": Terms(
+        0.1543,
+        {
+            "coverage": (1.481, 0.431),
+            "lexical": (3.061, 0.6156),
+            "matched_words": (2.346, 1.155),
+            "missing_names": (-1.283, 0.3117),
+            "missing_numbers": (-0.02552, 0.1198),
+        },
+    ),
+}
+
 MODELS: Mapping[tuple[Kind, Stage], Model] = {
     ("tokens", "hits"): Model(
-        subject=Terms(
-            0.5374,
-            {
-                "match": (2.602, 0.6019),
-                "word_similarity": (12.82, 0.5321),
-                "nearness": (8.136, 0.4318),
-                "coverage": (1.282, 0.431),
-                "missing_names": (-1.253, 0.3117),
-                "missing_numbers": (-0.221, 0.1198),
-            },
-        ),
+        subject=_SUBJECTS["tokens"],
         answer=Terms(
             -0.0402,
             {
@@ -99,17 +123,7 @@ MODELS: Mapping[tuple[Kind, Stage], Model] = {
         intercept=0.9828,
     ),
     ("tokens", "sentence"): Model(
-        subject=Terms(
-            0.5374,
-            {
-                "match": (2.602, 0.6019),
-                "word_similarity": (12.82, 0.5321),
-                "nearness": (8.136, 0.4318),
-                "coverage": (1.282, 0.431),
-                "missing_names": (-1.253, 0.3117),
-                "missing_numbers": (-0.221, 0.1198),
-            },
-        ),
+        subject=_SUBJECTS["tokens"],
         answer=Terms(
             -0.05587,
             {
@@ -127,16 +141,7 @@ MODELS: Mapping[tuple[Kind, Stage], Model] = {
         intercept=0.9866,
     ),
     ("vectors", "hits"): Model(
-        subject=Terms(
-            0.4053,
-            {
-                "nearness": (13.45, 0.4318),
-                "coverage": (3.179, 0.431),
-                "lexical": (0.8327, 0.6156),
-                "agreement": (1.024, 0.3106),
-                "missing_names": (-1.102, 0.3117),
-            },
-        ),
+        subject=_SUBJECTS["vectors"],
         answer=Terms(
             -0.03946,
             {
@@ -152,16 +157,7 @@ MODELS: Mapping[tuple[Kind, Stage], Model] = {
         intercept=0.95,
     ),
     ("vectors", "sentence"): Model(
-        subject=Terms(
-            0.4053,
-            {
-                "nearness": (13.45, 0.4318),
-                "coverage": (3.179, 0.431),
-                "lexical": (0.8327, 0.6156),
-                "agreement": (1.024, 0.3106),
-                "missing_names": (-1.102, 0.3117),
-            },
-        ),
+        subject=_SUBJECTS["vectors"],
         answer=Terms(
             -0.05566,
             {
@@ -178,16 +174,7 @@ MODELS: Mapping[tuple[Kind, Stage], Model] = {
         intercept=0.9344,
     ),
     ("words", "hits"): Model(
-        subject=Terms(
-            0.1543,
-            {
-                "coverage": (1.481, 0.431),
-                "lexical": (3.061, 0.6156),
-                "matched_words": (2.346, 1.155),
-                "missing_names": (-1.283, 0.3117),
-                "missing_numbers": (-0.02552, 0.1198),
-            },
-        ),
+        subject=_SUBJECTS["words"],
         answer=Terms(
             -0.04,
             {
@@ -202,16 +189,7 @@ MODELS: Mapping[tuple[Kind, Stage], Model] = {
         intercept=0.9062,
     ),
     ("words", "sentence"): Model(
-        subject=Terms(
-            0.1543,
-            {
-                "coverage": (1.481, 0.431),
-                "lexical": (3.061, 0.6156),
-                "matched_words": (2.346, 1.155),
-                "missing_names": (-1.283, 0.3117),
-                "missing_numbers": (-0.02552, 0.1198),
-            },
-        ),
+        subject=_SUBJECTS["words"],
         answer=Terms(
             -0.05692,
             {

@@ -193,21 +193,26 @@ def _rounded(value: float) -> float:
     return float(f"{value:.{_DIGITS}g}")
 
 
+def _terms(terms: Terms) -> str:
+    weights = ", ".join(f'"{name}": {pair!r}' for name, pair in terms.weights.items())
+    return f"Terms({terms.intercept!r}, {{{weights},}})"  # the comma: a line each when formatted
+
+
 def source(models: Mapping[tuple[Kind, Stage], Model]) -> str:
-    """Return the models as the source of ragkit.gate_models has them."""
-    lines = ["MODELS: Mapping[tuple[Kind, Stage], Model] = {"]
+    """Return the models as the source of ragkit.gate_models has them.
+
+    Whether the sentence is judged too makes no difference to the subject.
+    """
+    subjects = {kind: model.subject for (kind, _), model in models.items()}
+    lines = ["_SUBJECTS: Mapping[Kind, Terms] = {"]
+    for kind, subject in subjects.items():
+        lines.append(f'    "{kind}": {_terms(subject)},')
+    lines += ["}", "", "MODELS: Mapping[tuple[Kind, Stage], Model] = {"]
     for (kind, stage), model in models.items():
-        lines.append(f'    ("{kind}", "{stage}"): Model(')
-        for name in ("subject", "answer"):
-            terms: Terms = getattr(model, name)
-            lines += [
-                f"        {name}=Terms(",
-                f"            {terms.intercept!r},",
-                "            {",
-            ]
-            lines += [f'                "{n}": {pair!r},' for n, pair in terms.weights.items()]
-            lines += ["            },", "        ),"]
         lines += [
+            f'    ("{kind}", "{stage}"): Model(',
+            f'        subject=_SUBJECTS["{kind}"],',
+            f"        answer={_terms(model.answer)},",
             f"        slope={model.slope!r},",
             f"        intercept={model.intercept!r},",
             "    ),",

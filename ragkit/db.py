@@ -14,6 +14,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ _CHECKSUM_BYTES = 8  # what the checksum VFS asks for at the end of each page
 _CACHE_KIB = 16_384
 _BUSY_TIMEOUT_MS = 5_000
 _CHECKPOINT_WAIT_MS = 200  # for readers; a log that stays is read like the file
+_STEPS_BETWEEN_LOOKS = 20_000  # of SQLite's machine, whether to stop
 LOCK_WAIT_SECONDS = 60.0
 _LOCK_POLL_SECONDS = 0.05
 
@@ -75,6 +77,27 @@ class Database:
                 raise IndexBusy(f"{self.path} is not locked for writing")
             with _transaction(self._writer):
                 yield self._writer
+
+    @contextlib.contextmanager
+    def writing_unless(self, stop: Callable[[], bool]) -> Iterator[apsw.Connection]:
+        """One transaction that is rolled back, also within a statement, when `stop` says so."""
+        with contextlib.suppress(apsw.InterruptError), self.writing() as connection:
+            with _looking(connection, stop):
+                yield connection
+
+    def vacuum(self, stop: Callable[[], bool]) -> None:
+        """Write the file anew without its free pages, unless `stop` says so.
+
+        It takes as much space again in the temporary folder, and beside the file.
+        """
+        with self._guard, self._errors(), contextlib.suppress(apsw.InterruptError):
+            assert self._writer is not None, "only who holds the lock writes"
+            self._writer.pragma("temp_store", "file")  # the file's copy, which may be large
+            try:
+                with _looking(self._writer, stop):
+                    self._writer.execute("VACUUM")
+            finally:
+                self._writer.pragma("temp_store", "memory")
 
     @contextlib.contextmanager
     def appending(self) -> Iterator[apsw.Connection]:
@@ -270,6 +293,19 @@ def _transaction(connection: apsw.Connection) -> Iterator[None]:
         raise
 
 
+@contextlib.contextmanager
+def _looking(connection: apsw.Connection, stop: Callable[[], bool]) -> Iterator[None]:
+    """Look in between whether to stop, and raise apsw.InterruptError then.
+
+    Not while the transaction is rolled back: that would be interrupted as well.
+    """
+    connection.set_progress_handler(stop, _STEPS_BETWEEN_LOOKS)
+    try:
+        yield
+    finally:
+        connection.set_progress_handler(None)
+
+
 def _opened_reader(name: str, path: Path) -> apsw.Connection:
     flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
     connection = apsw.Connection(name, flags=flags, vfs=_checksum_vfs())
@@ -314,7 +350,9 @@ def _set_up(connection: apsw.Connection) -> None:
     connection.pragma("cache_size", -_CACHE_KIB)
     connection.pragma("temp_store", "memory")
     connection.enable_load_extension(True)
-    connection.load_extension(_vector_extension())
+    for extension in (_distance_extension(), _cell_extension()):
+        if extension is not None:
+            connection.load_extension(extension)
     connection.enable_load_extension(False)
 
 
@@ -365,11 +403,21 @@ def _checksum_vfs() -> str:
     return name
 
 
-def _vector_extension() -> str:
+def _distance_extension() -> str:
+    """Return where sqlite-vec is, which scores vectors one by one."""
     # Found without importing it: the package imports the standard library's sqlite3 (80 ms).
     spec = importlib.util.find_spec("sqlite_vec")
     assert spec is not None and spec.origin is not None, "sqlite-vec is a dependency"
     return str(Path(spec.origin).with_name("vec0"))
+
+
+@cache
+def _cell_extension() -> str | None:
+    """Return where vec1 is, which searches many vectors; None where apsw came without it."""
+    try:
+        return str(apsw.sqlite_extra.path("vec1"))
+    except (LookupError, apsw.sqlite_extra.NotAvailable):
+        return None
 
 
 def _make_folder(folder: Path) -> None:

@@ -2,6 +2,7 @@
 
 from ragkit.store.conversations import Conversations
 from ragkit.store.rows import Text
-from ragkit.store.sqlite import Found, Known, SqliteStore
+from ragkit.store.searching import Found
+from ragkit.store.sqlite import Known, SqliteStore
 
 __all__ = ["Conversations", "Found", "Known", "SqliteStore", "Text"]

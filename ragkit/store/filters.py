@@ -6,7 +6,16 @@ import re
 from collections.abc import Iterable
 from urllib.parse import unquote, urlsplit
 
+import apsw
+
+from ragkit.db import fetch
 from ragkit.types import Filters
+
+
+def passing(connection: apsw.Connection, filters: Filters) -> list[int]:
+    """Return the numbers of the documents that pass."""
+    listed = fetch(connection, "SELECT number, uri, media_type, collection FROM documents")
+    return allowed(filters, ((n, uri, kind, label) for n, uri, kind, label in listed))
 
 
 def allowed(filters: Filters, documents: Iterable[tuple[int, str, str, str]]) -> list[int]:

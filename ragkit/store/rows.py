@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from operator import itemgetter
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import apsw
 
@@ -24,6 +24,10 @@ from ragkit.types import (
     Page,
     Span,
 )
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 _CHUNK = (
     "c.id, d.id, d.uri, d.title, d.collection, c.ordinal, c.start, c.end,"
@@ -215,6 +219,23 @@ def chunks_of_document(connection: apsw.Connection, number: int) -> list[Chunk]:
         number,
     )
     return [_chunk(row) for row in found]
+
+
+def chunk_count(connection: apsw.Connection) -> int:
+    """Return how many chunks there are."""
+    found: int = fetch(connection, "SELECT count(*) FROM chunks")[0][0]
+    return found
+
+
+def chunk_numbers(connection: apsw.Connection, documents: str) -> NDArray[np.int64]:
+    """Return the numbers of all chunks of some documents, a JSON list of numbers."""
+    import numpy as np  # noqa: PLC0415  takes 0.1 s, and who lists documents needs none
+
+    found = connection.execute(
+        "SELECT number FROM chunks WHERE document IN (SELECT value FROM json_each(?))",
+        (documents,),
+    )
+    return np.fromiter((number for (number,) in found), np.int64)
 
 
 def _headings(stored: str) -> tuple[Heading, ...]:

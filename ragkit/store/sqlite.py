@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,27 +18,24 @@ from ragkit import vectors
 from ragkit.db import LOCK_WAIT_SECONDS, Database, fetch, remove_files
 from ragkit.errors import DocumentNotFound, FingerprintMismatch, IndexStateError
 from ragkit.lexical import LEXICAL_FORM
+from ragkit.store import cells, ledger, replacing, rows, state, words
 from ragkit.store import filters as filtering
-from ragkit.store import ledger, replacing, rows, spelling, words
 from ragkit.store.conversations import Conversations
+from ragkit.store.searching import Searching
+from ragkit.store.upkeep import CELLS_FROM, Upkeep
 from ragkit.types import (
     Chunk,
     Document,
     DocumentInfo,
     Filters,
     Fingerprint,
-    Heading,
     ModelUsage,
-    Page,
     RequestRecord,
     Stats,
 )
 
 if TYPE_CHECKING:
-    from ragkit.ports import Vectors
-
-# How many stored vectors stand for the index as a whole when a similarity is judged.
-_BACKGROUND_SIZE = 200
+    pass
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,20 +50,11 @@ class Known:
     mtime_ns: int
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """A chunk that was found, with its document's hash (the version's), headings and pages."""
-
-    chunk: Chunk
-    document_hash: str
-    headings: tuple[Heading, ...]
-    pages: tuple[Page, ...]
-
-
-class SqliteStore:
+class SqliteStore(Searching):
     """An index in one file. Reading needs no lock; writing happens inside `exclusive()`.
 
-    Chunks are named by their number, an int that only this store gives a meaning to.
+    Chunks are named by their number, an int that only this store gives a meaning to. From so many
+    vectors on (`cells_from`) a search looks at the nearest cells instead of all.
     """
 
     def __init__(
@@ -76,9 +63,11 @@ class SqliteStore:
         *,
         clock: Callable[[], datetime] | None = None,
         lock_wait_seconds: float = LOCK_WAIT_SECONDS,
+        cells_from: int = CELLS_FROM,
     ) -> None:
-        self._db = Database(path)
+        super().__init__(Database(path))
         self._lock_wait_seconds = lock_wait_seconds
+        self._cells_from = cells_from
         self._clock = clock or (lambda: datetime.now(UTC))
 
     @property
@@ -123,27 +112,47 @@ class SqliteStore:
         """
         with self._db.exclusive(wait_seconds=self._lock_wait_seconds, on_wait=on_wait, stop=stop):
             with self._db.reading() as connection:
-                form = _setting(connection, "lexical_form")
+                form = state.get(connection, "lexical_form")
+                is_foreign = cells.is_foreign(connection)
             if form != LEXICAL_FORM:
                 with self._change() as connection:
                     words.rebuild(connection)
-                    _set(connection, "lexical_form", LEXICAL_FORM)
+                    state.put(connection, "lexical_form", LEXICAL_FORM)
+            if is_foreign:
+                with self._change() as connection:
+                    cells.drop(connection)
             yield
+
+    def keep_up(self, stop: Callable[[], bool] = lambda: False) -> Iterator[str]:
+        """Bring the vector index up to date, if it is due; yield in words what is done next.
+
+        Call it inside `exclusive`. What `stop` ends goes on with the next call.
+        """
+        yield from self._upkeep(stop).vector_index()
+
+    def optimize(self, stop: Callable[[], bool] = lambda: False) -> Iterator[str]:
+        """Do all that makes a search quicker and the file smaller; as `keep_up` does."""
+        upkeep = self._upkeep(stop)
+        yield from upkeep.vector_index(anew=True)
+        yield from upkeep.words()
+        yield from upkeep.pages()
+
+    def _upkeep(self, stop: Callable[[], bool]) -> Upkeep:
+        return Upkeep(self._db, stop, self._cells_from)
 
     @contextlib.contextmanager
     def _change(self) -> Iterator[apsw.Connection]:
         """One transaction, counted as one generation."""
         with self._db.writing() as connection:
             yield connection
-            generation = _setting(connection, "generation")
-            _set(connection, "generation", (generation if isinstance(generation, int) else 0) + 1)
+            state.put(connection, "generation", state.generation(connection) + 1)
 
     def claim(self, fingerprint: Fingerprint) -> None:
         """Bind a new index to a fingerprint. Raises FingerprintMismatch on an index of another."""
         stored = self.fingerprint()
         if stored is None:
             with self._change() as connection:
-                _set(connection, "fingerprint", fingerprint.to_dict())
+                state.put(connection, "fingerprint", fingerprint.to_dict())
         elif stored != fingerprint:
             raise FingerprintMismatch(_told_apart(stored), _told_apart(fingerprint))
 
@@ -232,7 +241,7 @@ class SqliteStore:
         """Take all documents out and bind the index to a fingerprint; the ledger stays."""
         with self._change() as connection:
             replacing.empty(connection)
-            _set(connection, "fingerprint", fingerprint.to_dict())
+            state.put(connection, "fingerprint", fingerprint.to_dict())
 
     def differing(self, other: SqliteStore) -> list[str]:
         """Return the uris of the documents that the two don't hold in the same version."""
@@ -265,7 +274,7 @@ class SqliteStore:
                 tokens=source._streamed(replacing.TOKENS) if source._has_tokens() else (),
             )
             if fingerprint is not None:
-                _set(connection, "fingerprint", fingerprint.to_dict())
+                state.put(connection, "fingerprint", fingerprint.to_dict())
             if with_requests:
                 replacing.add_requests(connection, source._streamed(replacing.REQUESTS))
 
@@ -292,7 +301,7 @@ class SqliteStore:
     def fingerprint(self) -> Fingerprint | None:
         """Return what the index was built with; None before the first document."""
         with self._db.reading() as connection:
-            stored = _setting(connection, "fingerprint")
+            stored = state.get(connection, "fingerprint")
         return Fingerprint(**stored) if isinstance(stored, dict) else None
 
     def known(self) -> dict[str, Known]:
@@ -322,7 +331,7 @@ class SqliteStore:
     def documents(self, filters: Filters) -> list[DocumentInfo]:
         """Return the documents that pass the filters, by uri."""
         with self._db.reading() as connection:
-            return rows.document_infos(connection, _allowed(connection, filters))
+            return rows.document_infos(connection, filtering.passing(connection, filters))
 
     def find(self, reference: str) -> str:
         """Return the id of the document meant by an id, a uri, a path, or a path's unique end.
@@ -387,9 +396,9 @@ class SqliteStore:
             return Stats(
                 path=str(self.path),
                 documents=documents,
-                chunks=_count(connection, "chunks"),
+                chunks=rows.chunk_count(connection),
                 characters=characters,
-                vectors=_count(connection, "vectors"),
+                vectors=vectors.count(connection),
                 collections=dict(sorted(Counter(row[0] for row in kinds).items())),
                 media_types=dict(sorted(Counter(row[1] for row in kinds).items())),
                 size_bytes=self._size_bytes(),
@@ -403,75 +412,10 @@ class SqliteStore:
         log = self.path.with_name(self.path.name + "-wal")
         return self.path.stat().st_size + (log.stat().st_size if log.exists() else 0)
 
-    # --- search --------------------------------------------------------------------------------
-
-    def allowed(self, filters: Filters) -> str | None:
-        """Return the documents that pass as the lists below want them; None lets all pass."""
-        if filters == Filters():
-            return None
-        with self._db.reading() as connection:
-            return json.dumps(_allowed(connection, filters))
-
-    def lexical(
-        self, terms: Sequence[str], *, limit: int, allowed: str | None
-    ) -> list[tuple[int, float]]:
-        """Return (chunk, BM25 score) of the chunks that hold any of the terms, best first."""
-        query = words.expression(terms, words.cut())
-        with self._db.reading() as connection:
-            return words.matching(connection, query, limit=limit, documents=allowed)
-
-    def corrections(self, terms: Sequence[str]) -> dict[str, tuple[str, ...]]:
-        """Return for words that no chunk holds those that may have been meant, likeliest first."""
-        with self._db.reading() as connection:
-            return spelling.corrections(connection, terms, words.cut())
-
-    def semantic(
-        self, query: Vectors, *, limit: int, allowed: str | None
-    ) -> list[tuple[int, float]]:
-        """Return (chunk, cosine) of the chunks nearest to a unit vector, best first."""
-        with self._db.reading() as connection:
-            return vectors.nearest(connection, query, limit=limit, documents=allowed)
-
-    def token_records(self, numbers: Sequence[int]) -> dict[int, bytes]:
-        """Return the token vectors, packed, of those chunks that have any."""
-        with self._db.reading() as connection:
-            return vectors.token_records(connection, numbers)
-
-    def background(self, query: Vectors) -> list[float]:
-        """Return the query's cosines with chunks spread over the index, as a scale for others."""
-        with self._db.reading() as connection:
-            sample = vectors.spread_sample(connection, _BACKGROUND_SIZE)
-            return list(vectors.similarities(connection, query, sample).values())
-
-    def found(self, numbers: Sequence[int]) -> dict[int, Found]:
-        """Return the chunks of these numbers."""
-        with self._db.reading() as connection:
-            return {
-                number: Found(chunk, document_hash, headings, pages)
-                for number, chunk, document_hash, headings, pages in rows.chunks_by_number(
-                    connection, numbers
-                )
-            }
-
-    @staticmethod
-    def tokens(text: str) -> list[str]:
-        """Return the words of a text as the word index sees them: cut, folded and stemmed."""
-        return words.tokens(text)
-
-    def chunk_frequency(self, token: str) -> int:
-        """Return how many chunks hold a token."""
-        with self._db.reading() as connection:
-            return words.document_frequency(connection, token)
-
-    def chunk_count(self) -> int:
-        """Return how many chunks the index holds."""
-        with self._db.reading() as connection:
-            return _count(connection, "chunks")
-
 
 def _vector_bytes(connection: apsw.Connection, embeddings: Sequence[tuple[bytes, bytes]]) -> int:
     """Return how long a vector is: four bytes a dimension of the index."""
-    fingerprint = _setting(connection, "fingerprint")
+    fingerprint = state.get(connection, "fingerprint")
     if isinstance(fingerprint, dict):
         return 4 * int(fingerprint["dimensions"])
     return max((len(packed) for _, packed in embeddings), default=0)
@@ -482,11 +426,6 @@ def _update_words(connection: apsw.Connection, number: int, before: set[words.Wo
     after = set(words.of_document(connection, number))
     words.take_out(connection, sorted(before - after))
     words.put(connection, sorted(after - before))
-
-
-def _allowed(connection: apsw.Connection, filters: Filters) -> list[int]:
-    listed = fetch(connection, "SELECT number, uri, media_type, collection FROM documents")
-    return filtering.allowed(filters, ((n, uri, kind, label) for n, uri, kind, label in listed))
 
 
 def _path(uri: str) -> str:
@@ -504,28 +443,6 @@ def _existing(connection: apsw.Connection, id_: str) -> int:
     if number is None:
         raise DocumentNotFound(id_, f"the index holds no document {id_}")
     return number
-
-
-def _setting(connection: apsw.Connection, name: str) -> object:
-    found = fetch(connection, "SELECT value FROM settings WHERE name = ?", name)
-    return json.loads(found[0][0]) if found else None
-
-
-def _set(connection: apsw.Connection, name: str, value: object) -> None:
-    connection.execute(
-        "INSERT INTO settings (name, value) VALUES (?, ?)"
-        " ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-        (name, json.dumps(value)),
-    )
-
-
-def _count(connection: apsw.Connection, table: str) -> int:
-    queries = {
-        "chunks": "SELECT count(*) FROM chunks",
-        "vectors": "SELECT count(*) FROM vectors",
-    }
-    count: int = fetch(connection, queries[table])[0][0]
-    return count
 
 
 def _told_apart(fingerprint: Fingerprint) -> str:

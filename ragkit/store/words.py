@@ -25,6 +25,8 @@ _COLUMNS = "rowid, text, title, headings, name"
 _WEIGHT_OF_PARTS, _MOST_EXTRA_WEIGHT = 2, 12
 _FEW_NAMED = 4
 
+_MERGE_PAGES = 500  # of the index's own pages, in a transaction
+
 Tokens = Callable[[str], list[str]]
 WordRow = tuple[int, str, str, str, str]
 
@@ -58,6 +60,17 @@ def take_out(connection: apsw.Connection, rows: Iterable[WordRow]) -> None:
     connection.executemany(
         f"INSERT INTO words (words, {_COLUMNS}) VALUES ('delete', ?, ?, ?, ?, ?)", rows
     )
+
+
+def merge(connection: apsw.Connection, *, begins: bool) -> bool:
+    """Merge some pieces of the index into one; return whether there may be more to do.
+
+    The first call of several `begins`: all pieces there are will become one.
+    """
+    before = connection.total_changes()
+    pages = -_MERGE_PAGES if begins else _MERGE_PAGES
+    connection.execute("INSERT INTO words (words, rank) VALUES ('merge', ?)", (pages,))
+    return connection.total_changes() - before > 1  # one is the statement's own
 
 
 def of_document(connection: apsw.Connection, document: int) -> list[WordRow]:

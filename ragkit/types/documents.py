@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Mode = Literal["hybrid", "semantic", "lexical"]
+Effort = Literal["default", "thorough", "exact"]
 
 BlockKind = Literal[
     "paragraph", "list_item", "table_header", "table_row", "code", "footnote", "front_matter"

@@ -98,6 +98,7 @@ class Asker:
             question,
             limit=limit,
             filters=filters,
+            effort=self.settings.search_effort,
             semantic_weight=self.settings.semantic_weight,
             per_document=self.settings.per_document,
             reranker=None if hasattr(self.reranker, "match_tokens") else self.reranker,

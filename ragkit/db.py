@@ -81,9 +81,12 @@ class Database:
     @contextlib.contextmanager
     def writing_unless(self, stop: Callable[[], bool]) -> Iterator[apsw.Connection]:
         """One transaction that is rolled back, also within a statement, when `stop` says so."""
-        with contextlib.suppress(apsw.InterruptError), self.writing() as connection:
-            with _looking(connection, stop):
-                yield connection
+        with (
+            contextlib.suppress(apsw.InterruptError),
+            self.writing() as connection,
+            _looking(connection, stop),
+        ):
+            yield connection
 
     def vacuum(self, stop: Callable[[], bool]) -> None:
         """Write the file anew without its free pages, unless `stop` says so.
@@ -350,7 +353,7 @@ def _set_up(connection: apsw.Connection) -> None:
     connection.pragma("cache_size", -_CACHE_KIB)
     connection.pragma("temp_store", "memory")
     connection.enable_load_extension(True)
-    for extension in (_distance_extension(), _cell_extension()):
+    for extension in (_vector_extension(), _cell_extension()):
         if extension is not None:
             connection.load_extension(extension)
     connection.enable_load_extension(False)
@@ -403,7 +406,7 @@ def _checksum_vfs() -> str:
     return name
 
 
-def _distance_extension() -> str:
+def _vector_extension() -> str:
     """Return where sqlite-vec is, which scores vectors one by one."""
     # Found without importing it: the package imports the standard library's sqlite3 (80 ms).
     spec = importlib.util.find_spec("sqlite_vec")

@@ -57,6 +57,7 @@ from ragkit.types import (
     Model,
     ModelUsage,
     Notice,
+    OptimizeReport,
     ReindexReport,
     SearchReport,
     Stats,
@@ -365,16 +366,22 @@ class Index:
         mode: Mode = "hybrid",
         filters: Filters = Filters(),
         per_document: int | None = None,
+        exact: bool = False,
     ) -> list[Hit]:
         """Return the best chunks for a query, best first. [] means that nothing was found.
 
         Of chunks that say the same only the best is returned, and says in `also` which documents
         have it too. `per_document` is how many there may be of one document, 0 for any number,
-        by default as the settings say.
+        by default as the settings say. With `exact` a large index is scanned from end to end.
         Raises QueryError for an empty query, IndexNotFound, ProviderError.
         """
         report = self.search_explained(
-            query, limit=limit, mode=mode, filters=filters, per_document=per_document
+            query,
+            limit=limit,
+            mode=mode,
+            filters=filters,
+            per_document=per_document,
+            exact=exact,
         )
         return list(report.hits)
 
@@ -386,6 +393,7 @@ class Index:
         mode: Mode = "hybrid",
         filters: Filters = Filters(),
         per_document: int | None = None,
+        exact: bool = False,
     ) -> SearchReport:
         """Search as `search` does, and say what was done, how long it took and what it cost."""
         settings = self._parts.settings
@@ -398,6 +406,7 @@ class Index:
                 limit=limit,
                 mode=mode,
                 filters=filters,
+                effort="exact" if exact else settings.search_effort,
                 semantic_weight=settings.semantic_weight,
                 per_document=settings.per_document if per_document is None else per_document,
                 reranker=self._parts.reranker() if settings.rerank == "on" else None,
@@ -561,9 +570,26 @@ class Index:
         """Return a document's chunks in reading order. Raises DocumentNotFound."""
         return self._store.chunks(self._find(reference))
 
-    def stats(self) -> Stats:
-        """Count what the index holds."""
-        return self._store.stats()
+    def stats(self, *, sizes: bool = False) -> Stats:
+        """Count what the index holds; with `sizes` also how large its parts are.
+
+        For those the whole file is read: a second a gigabyte.
+        """
+        return self._store.stats(sizes=sizes)
+
+    def optimize(
+        self,
+        *,
+        stop: Callable[[], bool] = lambda: False,
+        on_event: Callable[[IngestEvent], None] = lambda _event: None,
+    ) -> OptimizeReport:
+        """Make a large index as quick, and its file as small, as it can be.
+
+        The vector index is built or trained again, the word index merged, and the file written
+        anew where much of it is free. Searches go on meanwhile. What `stop` ends goes on with the
+        next call. Raises IndexNotFound, IndexBusy, StorageFull.
+        """
+        return indexing.optimize(self._store, stop=stop, on_event=on_event)
 
     def usage(self) -> list[ModelUsage]:
         """Return what this index's ingests have asked of each model."""

@@ -19,7 +19,7 @@ from ragkit.prompts import fill_query
 from ragkit.reranking import RERANK_DEPTH
 from ragkit.store import Found, SqliteStore
 from ragkit.text import clean
-from ragkit.types import Filters, Fingerprint, Hit, Mode, Step, Usage
+from ragkit.types import Effort, Filters, Fingerprint, Hit, Mode, Step, Usage
 
 if TYPE_CHECKING:
     from ragkit.ports import Vectors
@@ -65,6 +65,7 @@ class _Scope:
     mode: Mode
     depth: int
     allowed: str | None
+    effort: Effort
     weights: Mapping[str, float]
 
 
@@ -115,6 +116,7 @@ def search(
     limit: int = 8,
     mode: Mode = "hybrid",
     filters: Filters = Filters(),
+    effort: Effort = "default",
     semantic_weight: float = 0.5,
     per_document: int = 0,
     with_copies: bool = False,
@@ -127,7 +129,8 @@ def search(
 ) -> Retrieval:
     """Find the best chunks for a query, best first; of those that say the same only the best.
 
-    `with_copies` keeps the others too. `semantic_weight` is the semantic list's share of a hybrid
+    `with_copies` keeps the others too. `effort` says how much of a large index is looked at.
+    `semantic_weight` is the semantic list's share of a hybrid
     score, from 0 to 1. `per_document` is how many chunks of a document there may be, 0 for any
     number. The best are read once more by the `matcher`, token by token, or else by the
     `reranker`. Unless it `matches_all`, queries that don't look like English are spared the
@@ -143,6 +146,7 @@ def search(
             mode=mode,
             depth=max(LIST_DEPTH, limit),
             allowed=store.allowed(filters),
+            effort=effort,
             weights={"lexical": 1 - semantic_weight, "semantic": semantic_weight},
         )
         listed = _listed(scope, query, course)
@@ -229,7 +233,9 @@ def _listed(scope: _Scope, query: str, course: _Course) -> _Listed:
     if scope.mode != "lexical":
         vector = embed_query(store, scope.embedder, query)
         course.step("embedding", model=scope.embedder.name)
-        lists["semantic"] = store.semantic(vector, limit=scope.depth, allowed=scope.allowed)
+        lists["semantic"] = store.semantic(
+            vector, limit=scope.depth, allowed=scope.allowed, effort=scope.effort
+        )
         background = tuple(store.background(vector))
         course.step("semantic", found=len(lists["semantic"]))
     weights: Mapping[str, float] = scope.weights if len(lists) > 1 else {scope.mode: 1.0}

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Literal, TypeVar, get_args, get_type_hints
 
-from ragkit.types import Mode, WebPolicy
+from ragkit.types import Effort, Mode, WebPolicy
 
 Value = str | int | float | bool
 OriginKind = Literal["flag", "environment", "project", "user", "default"]
@@ -242,6 +242,11 @@ class Settings:
     limit: int = _key(8, "How many passages a search returns.", minimum=1, maximum=1000)
     mode: Mode = _key(  # noqa: RUF009 - as above
         "hybrid", "How to search: by words and meaning (hybrid), meaning (semantic) or words."
+    )
+    search_effort: Effort = _key(  # noqa: RUF009 - as above
+        "default",
+        "How much of a large index a search by meaning looks at: about an eighth (default), a"
+        " quarter (thorough) or all (exact). Below 20,000 passages it is always all.",
     )
     semantic_weight: float = _key(
         0.5, "The share of meaning against words in a hybrid search.", minimum=0, maximum=1

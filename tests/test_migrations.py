@@ -21,6 +21,7 @@ RELEASED = {
     "0002_requests.sql": "2510b070e849d8f9ea6720a0e6eb9075fd2055bc05680281093c726f73b995e1",
     "0003_token_vectors.sql": "5a07632903cfae006eaa8bb8139c54bf34559ec5e5493e3cdd45bed5902f16c7",
     "0004_conversations.sql": "642b47ae45ac8f411932a7e3c9532c9a04e7ff86c7da82a13a996785fbdcaf8e",
+    "0005_vector_index.sql": "d7b640b4620605c19a4b732c43668e090203c66fffa091eb15d1586a23ae344d",
 }
 
 

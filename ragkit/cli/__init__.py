@@ -38,6 +38,7 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = {
     "show": ("documents", "show", "Show one document as it is stored."),
     "rm": ("documents", "rm", "Take documents out of the index."),
     "stats": ("documents", "stats", "Say what the index holds."),
+    "optimize": ("optimize", "optimize", "Make a large index quick, and its file small."),
     "reindex": ("reindex", "reindex", "Give the index another model, other chunks or templates."),
     "cache": ("cache", "cache", "Look after the embeddings that are kept for all indexes."),
     "config": ("settings", "config", "Show every setting, its value and where it comes from."),

@@ -16,7 +16,7 @@ from ragkit.cli.terminal import clean, one_line, shortened, table
 from ragkit.config import price
 from ragkit.settings import Settings
 from ragkit.sources import path_of
-from ragkit.types import Chunk, Document, DocumentInfo, ModelUsage, Stats
+from ragkit.types import Chunk, Document, DocumentInfo, ModelUsage, Stats, VectorIndexInfo
 
 PREVIEW_CHARACTERS = 60  # of a block, in the list of a document's structure
 
@@ -206,7 +206,7 @@ def stats(session: Session, /, *, with_usage: bool) -> None:
     """Say what the index holds."""
     settings = session.settings()
     with session.open(settings) as index:
-        held = index.stats()
+        held = index.stats(sizes=True)
         usage = index.usage() if with_usage else []
     if session.as_json:
         extra = {"usage": [each.to_dict() for each in usage]} if with_usage else {}
@@ -249,11 +249,25 @@ def _stats_rows(held: Stats) -> list[tuple[str, ...]]:
         ("characters", f"{held.characters}"),
         ("size", f"{held.size_bytes / 1e6:.1f} MB"),
     ]
+    rows += [(f"  {part}", f"{size / 1e6:.1f} MB") for part, size in held.sizes.items()]
+    rows.append(("generation", f"{held.generation}"))
+    rows.append(("vector index", _vector_index(held.vector_index)))
     if held.fingerprint:
         made: Mapping[str, Any] = held.fingerprint.to_dict()
         rows += [(key.replace("_", " "), str(value)) for key, value in made.items()]
     rows.append(("schema", f"{held.schema_version} (SQLite {held.sqlite_version})"))
     return rows
+
+
+def _vector_index(known: VectorIndexInfo | None) -> str:
+    if known is None:
+        return "none; all vectors are scanned"
+    if not known.ready:
+        return "unfinished; all vectors are scanned until ragkit ingest or optimize goes on"
+    return (
+        f"{known.cells} cells, trained on {known.trained_on:,} vectors, {known.holes:,} holes,"
+        f" recall {known.recall:.3f}"
+    )
 
 
 def _counts(counts: Mapping[str, int]) -> str:

@@ -15,6 +15,7 @@ from ragkit.cli.terminal import clean
 @setting_option("mode")
 @setting_option("limit")
 @setting_option("per_document", metavar="N")
+@setting_option("search_effort", also=("--effort",))
 @setting_option("rerank")
 @setting_option("rewrite")
 @filter_options

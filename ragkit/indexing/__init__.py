@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ragkit.indexing.embedding import Vault
 from ragkit.indexing.estimating import estimate
+from ragkit.indexing.optimizing import optimize
 from ragkit.indexing.plan import Ingest, tokens_allowed
 from ragkit.indexing.reading import Loaded, Source
 from ragkit.indexing.reindexing import (
@@ -28,6 +29,7 @@ __all__ = [
     "estimate_reindex",
     "forget_beside",
     "ingest",
+    "optimize",
     "reindex",
     "remove_beside",
     "rollback",

@@ -131,6 +131,8 @@ def rollback(store: SqliteStore) -> ReindexReport:
                     hint=f"reindex with the old settings instead: {_options(before)}",
                 )
             store.replace_chunks(previous)
+            for _ in store.keep_up():
+                pass
             stats = store.stats()
         previous.delete()
     return ReindexReport(stored, before, stats.documents, stats.chunks, swapped=True)
@@ -229,6 +231,8 @@ class _Building:
             _keep(self._store)
             self._check_stop()
             self._store.replace_chunks(self._shadow, with_requests=True)
+            for step in self._store.keep_up(self._plan.stop):
+                self._tally.notice(f"the index is large: {step}")
         return True
 
     # --- filling -------------------------------------------------------------------------------

@@ -67,6 +67,8 @@ def ingest(
             run.write_all()
             for walk in walks:
                 run.remove_vanished(walk)
+            for step in store.keep_up(plan.stop):
+                tally.notice(f"the index is large: {step}")
         except Stopped as stopped:
             tally.stopped = stopped.reason
         if plan.vault and plan.vault.problem:

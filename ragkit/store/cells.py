@@ -22,6 +22,7 @@ import apsw
 
 from ragkit import vectors
 from ragkit.db import fetch
+from ragkit.types import VectorIndexInfo
 
 if TYPE_CHECKING:
     from ragkit.ports import Vectors
@@ -93,6 +94,19 @@ def state(connection: apsw.Connection) -> Cells | None:
         engine(connection),
     )
     return Cells(*found[0]) if found else None
+
+
+def info(connection: apsw.Connection) -> VectorIndexInfo | None:
+    """Return how the index stands, with its holes counted; None where there is none."""
+    known = state(connection)
+    if known is None:
+        return None
+    # Each list of codes begins with its flags, its entries and the holes among them.
+    heads = fetch(connection, "SELECT substr(val, 9, 4) FROM vector_cells_idx")
+    holes = sum(int.from_bytes(head, "big") for (head,) in heads)
+    return VectorIndexInfo(
+        known.is_ready, known.cells, known.code_bytes, known.trained_on, known.recall, holes
+    )
 
 
 def is_foreign(connection: apsw.Connection) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 import apsw
 
 from ragkit.db import fetch
-from ragkit.store import words
+from ragkit.store import cells, words
 
 CHUNKS = (
     "SELECT d.id, c.number, c.id, c.ordinal, c.start, c.end, c.first_line, c.last_line, c.page,"
@@ -69,6 +69,7 @@ def add_requests(connection: apsw.Connection, requests: Rows) -> None:
 
 
 def _empty_chunks(connection: apsw.Connection) -> None:
+    cells.drop(connection)  # to be built anew: following each row would take longer
     connection.execute("INSERT INTO words (words) VALUES ('delete-all')")
     connection.execute("DELETE FROM token_vectors")
     connection.execute("DELETE FROM vectors")  # first: the chunks then have nothing to cascade to

@@ -18,7 +18,7 @@ from ragkit import vectors
 from ragkit.db import LOCK_WAIT_SECONDS, Database, fetch, remove_files
 from ragkit.errors import DocumentNotFound, FingerprintMismatch, IndexStateError
 from ragkit.lexical import LEXICAL_FORM
-from ragkit.store import cells, ledger, replacing, rows, state, words
+from ragkit.store import cells, ledger, measuring, replacing, rows, state, words
 from ragkit.store import filters as filtering
 from ragkit.store.conversations import Conversations
 from ragkit.store.searching import Searching
@@ -386,8 +386,8 @@ class SqliteStore(Searching):
         with self._db.reading() as connection:
             return ledger.by_model(connection)
 
-    def stats(self) -> Stats:
-        """Count what the index holds."""
+    def stats(self, *, sizes: bool = False) -> Stats:
+        """Count what the index holds; `sizes` reads the whole file, to say those of its parts."""
         with self._db.reading() as connection:
             documents, characters = fetch(
                 connection, "SELECT count(*), coalesce(sum(characters), 0) FROM documents"
@@ -405,6 +405,9 @@ class SqliteStore(Searching):
                 schema_version=int(connection.pragma("user_version")),
                 sqlite_version=apsw.sqlite_lib_version(),
                 fingerprint=self.fingerprint(),
+                generation=state.generation(connection),
+                vector_index=cells.info(connection),
+                sizes=measuring.sizes(connection) if sizes else {},
             )
 
     def _size_bytes(self) -> int:

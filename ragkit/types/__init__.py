@@ -57,9 +57,11 @@ from ragkit.types.runs import (
     IngestReport,
     Move,
     Notice,
+    OptimizeReport,
     Progress,
     ReindexReport,
     Stats,
+    VectorIndexInfo,
 )
 from ragkit.types.searching import SearchReport, Step
 from ragkit.types.verification import QuoteCheck, QuotePlace, QuoteStatus, Verification
@@ -98,6 +100,7 @@ __all__ = [
     "ModelUsage",
     "Move",
     "Notice",
+    "OptimizeReport",
     "Page",
     "Progress",
     "QuoteCheck",
@@ -115,6 +118,7 @@ __all__ = [
     "Step",
     "Turn",
     "Usage",
+    "VectorIndexInfo",
     "Verification",
     "WebPage",
     "WebPolicy",

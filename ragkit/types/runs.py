@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ragkit.types.models import Usage
@@ -224,8 +224,52 @@ class ReindexReport:
 
 
 @dataclass(frozen=True, slots=True)
+class OptimizeReport:
+    """What was done to an index, in the words of each step; sizes are in bytes.
+
+    `interrupted` work goes on with the next call.
+    """
+
+    steps: tuple[str, ...]
+    size_before: int
+    size_after: int
+    interrupted: bool = False
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "steps": list(self.steps),
+            "size_before": self.size_before,
+            "size_after": self.size_after,
+            "interrupted": self.interrupted,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class VectorIndexInfo:
+    """How the vector index of a large index stands.
+
+    It was trained on `trained_on` vectors, which lie in `cells` as codes of `code_bytes`; `recall`
+    is the share of the ten nearest that was found then, by a scan. `holes` are codes of vectors
+    that are gone. While it isn't `ready` searches scan all vectors.
+    """
+
+    ready: bool
+    cells: int
+    code_bytes: int
+    trained_on: int
+    recall: float
+    holes: int
+
+    def to_dict(self) -> dict[str, Any]:
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+@dataclass(frozen=True, slots=True)
 class Stats:
-    """What an index holds. Sizes are in bytes."""
+    """What an index holds. Sizes are in bytes, those of its parts {} unless asked for.
+
+    `generation` counts the changes. A small index has no vector index.
+    """
 
     path: str
     documents: int
@@ -238,10 +282,15 @@ class Stats:
     schema_version: int
     sqlite_version: str
     fingerprint: Fingerprint | None
+    generation: int = 0
+    vector_index: VectorIndexInfo | None = None
+    sizes: Mapping[str, int] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
         plain = {name: getattr(self, name) for name in self.__slots__}
         plain["collections"] = dict(self.collections)
         plain["media_types"] = dict(self.media_types)
+        plain["sizes"] = dict(self.sizes)
+        plain["vector_index"] = self.vector_index.to_dict() if self.vector_index else None
         plain["fingerprint"] = self.fingerprint.to_dict() if self.fingerprint else None
         return plain

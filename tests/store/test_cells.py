@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -117,12 +118,20 @@ def opened(path: Path) -> Iterator[SqliteStore]:
     store.close()
 
 
-def large(folder: Path) -> Path:
+@pytest.fixture(scope="module")
+def once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A file with an index of cells over three thousand vectors."""
-    with opened(folder / "index.db") as store:
+    path = tmp_path_factory.mktemp("large") / "index.db"
+    with opened(path) as store:
         fill(store, drawn(3_000, seed=1))
         assert list(store.keep_up()), "it was due"
-    return folder / "index.db"
+    return path
+
+
+@pytest.fixture
+def large(once: Path, tmp_path: Path) -> Path:
+    """A copy of it."""
+    return Path(shutil.copy(once, tmp_path / "index.db"))
 
 
 @pytest.fixture
@@ -133,9 +142,9 @@ def store(tmp_path: Path) -> Iterator[SqliteStore]:
 
 
 @pytest.fixture
-def built(tmp_path: Path) -> Iterator[SqliteStore]:
+def built(large: Path) -> Iterator[SqliteStore]:
     """A store with an index of cells over three thousand vectors, open for writing."""
-    with opened(large(tmp_path)) as store:
+    with opened(large) as store:
         yield store
 
 
@@ -266,16 +275,13 @@ def test_it_is_trained_again_when_other_things_are_written(
 
 
 @pytest.mark.parametrize("sign", ["format", "engine"])
-def test_an_index_of_another_version_is_dropped_and_built_again(
-    tmp_path: Path, sign: str
-) -> None:
+def test_an_index_of_another_version_is_dropped_and_built_again(large: Path, sign: str) -> None:
     """It isn't asked, doesn't stand in the way of writing, and is due."""
-    path = large(tmp_path)
-    with opened(path) as store:
+    with opened(large) as store:
         with store._db.writing() as connection:
             connection.execute(f"UPDATE vector_index SET {sign} = '99'")
         assert recall(store, drawn(5, seed=2)) == 1
-    with opened(path) as store:
+    with opened(large) as store:
         put(store, "new", drawn(1, seed=4))
         assert list(store.keep_up())
         assert held(store) == numbers(store)
@@ -300,17 +306,16 @@ def test_the_index_can_be_dropped_at_any_time(built: SqliteStore) -> None:
 
 
 def test_without_the_extension_an_index_is_changed_and_scanned(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    large: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where apsw came without it a file that has cells does without them, until it is there."""
-    path = large(tmp_path)
     with monkeypatch.context() as without:
         without.setattr(db, "_cell_extension", lambda: None)
-        with opened(path) as store:
+        with opened(large) as store:
             put(store, "new", drawn(1, seed=4))
             store.remove("d0")
             assert list(store.keep_up()) == []
             assert recall(store, drawn(5, seed=2)) == 1
-    with opened(path) as store:
+    with opened(large) as store:
         assert list(store.keep_up())
         assert held(store) == numbers(store)

@@ -113,7 +113,9 @@ class Index:
         where = Path(path) if path is not None else config.index_path(settings, cwd=cwd)
         index = cls.__new__(cls)
         index._store = SqliteStore(
-            where.expanduser().absolute(), lock_wait_seconds=settings.lock_wait_seconds
+            where.expanduser().absolute(),
+            lock_wait_seconds=settings.lock_wait_seconds,
+            cells_from=settings.vector_index_from,
         )
         index._parts = Wiring(settings, environ)
         index._plans = Plans(index._store, index._parts)

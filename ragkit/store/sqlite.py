@@ -18,11 +18,12 @@ from ragkit import vectors
 from ragkit.db import LOCK_WAIT_SECONDS, Database, fetch, remove_files
 from ragkit.errors import DocumentNotFound, FingerprintMismatch, IndexStateError
 from ragkit.lexical import LEXICAL_FORM
+from ragkit.settings import VECTOR_INDEX_FROM
 from ragkit.store import cells, ledger, measuring, replacing, rows, state, words
 from ragkit.store import filters as filtering
 from ragkit.store.conversations import Conversations
 from ragkit.store.searching import Searching
-from ragkit.store.upkeep import CELLS_FROM, Upkeep
+from ragkit.store.upkeep import Upkeep
 from ragkit.types import (
     Chunk,
     Document,
@@ -63,7 +64,7 @@ class SqliteStore(Searching):
         *,
         clock: Callable[[], datetime] | None = None,
         lock_wait_seconds: float = LOCK_WAIT_SECONDS,
-        cells_from: int = CELLS_FROM,
+        cells_from: int = VECTOR_INDEX_FROM,
     ) -> None:
         super().__init__(Database(path))
         self._lock_wait_seconds = lock_wait_seconds

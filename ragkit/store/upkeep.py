@@ -13,11 +13,8 @@ from ragkit import vectors
 from ragkit.db import Database
 from ragkit.store import cells, words
 
-# The exact scan of so many takes 30 to 40 ms, hardly longer than the rest of a search, and is never
-# less than right.
-CELLS_FROM = 20_000
 # Of the file's pages that may be free before it is written anew; and as many in any case.
-_FREE_SHARE, _FREE_PAGES = 0.2, 256
+_FREE_SHARE, _FREE_PAGES = 0.2, 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +26,7 @@ class Upkeep:
 
     database: Database
     stop: Callable[[], bool]
-    cells_from: int = CELLS_FROM
+    cells_from: int
 
     def vector_index(self, *, anew: bool = False) -> Iterator[str]:
         """Build the vector index where there should be one, or `anew` where there is one."""

@@ -6,7 +6,9 @@ import itertools
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
+from threading import Thread
 from typing import TYPE_CHECKING
 
 from ragkit import duplicates, ranking, reranking, understanding
@@ -224,14 +226,15 @@ def _listed(scope: _Scope, query: str, course: _Course) -> _Listed:
     terms: list[str] = []
     corrections: Mapping[str, tuple[str, ...]] = {}
     background: tuple[float, ...] = ()
+    embedded = _embedding(scope, query) if scope.mode != "lexical" else None
     if scope.mode != "semantic":
         corrections = store.corrections(plain_words(query))
         terms = [*query_terms(query), *itertools.chain.from_iterable(corrections.values())]
         course.step("words", query=query, terms=terms, corrections=dict(corrections))
         lists["lexical"] = store.lexical(terms, limit=scope.depth, allowed=scope.allowed)
         course.step("lexical", found=len(lists["lexical"]))
-    if scope.mode != "lexical":
-        vector = embed_query(store, scope.embedder, query)
+    if embedded is not None:
+        vector = embedded.result()
         course.step("embedding", model=scope.embedder.name)
         lists["semantic"] = store.semantic(
             vector, limit=scope.depth, allowed=scope.allowed, effort=scope.effort
@@ -242,6 +245,21 @@ def _listed(scope: _Scope, query: str, course: _Course) -> _Listed:
     ranked = ranking.fuse(lists, weights=weights)
     course.step("fusion", found=len(ranked), weights=dict(weights))
     return _Listed(ranked, tuple(terms), corrections, background)
+
+
+def _embedding(scope: _Scope, query: str) -> Future[Vectors]:
+    """Begin to embed the query: its words are looked for meanwhile."""
+    worded = _worded(scope.store, scope.embedder, query)
+    vector: Future[Vectors] = Future()
+
+    def embed() -> None:
+        try:
+            vector.set_result(scope.embedder.embed([worded], kind="query")[0])
+        except BaseException as exc:  # noqa: BLE001 - it is raised where the vector is asked for
+            vector.set_exception(exc)
+
+    Thread(target=embed, name="ragkit-embed", daemon=True).start()  # Ctrl-C doesn't wait for it
+    return vector
 
 
 def _reworded(
@@ -385,17 +403,16 @@ def _capped(found: Sequence[Found], per_document: int) -> list[int]:
 # --- the query ---------------------------------------------------------------------------------
 
 
-def embed_query(store: SqliteStore, embedder: Embedder, query: str) -> Vectors:
-    """Return the unit vector of a query, worded as the index wants it.
+def _worded(store: SqliteStore, embedder: Embedder, query: str) -> str:
+    """Return a query as it is embedded: worded as the index wants it.
 
     Raises FingerprintMismatch where the index was built with another embedder.
     """
     fingerprint = store.fingerprint()
-    if fingerprint is not None:  # None: an index without a document yet
-        check_embedder(fingerprint, embedder)
-        query = fill_query(fingerprint.query_template, query)
-    vector: Vectors = embedder.embed([query], kind="query")[0]
-    return vector
+    if fingerprint is None:  # an index without a document yet
+        return query
+    check_embedder(fingerprint, embedder)
+    return fill_query(fingerprint.query_template, query)
 
 
 def check_embedder(fingerprint: Fingerprint, embedder: Embedder) -> None:

@@ -43,7 +43,7 @@ class Budget:
 
 
 # Shares by the curves of real vectors (docs/benchmarks.md): .95 and .98 of the true ten.
-_BUDGETS: Mapping[Effort, Budget] = {
+BUDGETS: Mapping[Effort, Budget] = {
     "default": Budget(share=0.12, vectors=120_000),
     "thorough": Budget(share=0.25, vectors=300_000),
 }
@@ -105,7 +105,7 @@ class Searching:
         with self._db.reading() as connection:
             known = None if effort == "exact" else cells.state(connection)
             if known is not None and known.is_ready:
-                budget = _BUDGETS[effort]
+                budget = BUDGETS[effort]
                 found = self._by_cells(
                     connection, known, query, limit=limit, allowed=allowed, budget=budget
                 )

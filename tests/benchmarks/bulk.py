@@ -21,7 +21,8 @@ import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import closing
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
 from unittest import mock
@@ -51,21 +52,38 @@ PARTS: tuple[tuple[str, ModuleType, str], ...] = (
     ("form of the words", words, "row"),
     ("words into FTS5", words, "put"),
 )
+REST = "commit, checkpoint, the rest"
 
 
 @dataclass(slots=True)
 class Time:
-    """What a measured stretch took, in seconds."""
+    """What a measured stretch took, in seconds; `parts` is the processor's time by part."""
 
     wall: float = 0.0
     cpu: float = 0.0
+    parts: dict[str, float] = field(default_factory=lambda: defaultdict(float))
 
     @contextlib.contextmanager
     def measured(self) -> Iterator[None]:
-        wall, cpu = time.perf_counter(), time.process_time()
-        yield
-        self.wall += time.perf_counter() - wall
-        self.cpu += time.process_time() - cpu
+        with contextlib.ExitStack() as stack:
+            for name, module, function in PARTS:
+                call = self._watched(name, getattr(module, function))
+                stack.enter_context(mock.patch.object(module, function, call))
+            wall, cpu = time.perf_counter(), time.process_time()
+            yield
+            self.wall = time.perf_counter() - wall
+            self.cpu = time.process_time() - cpu
+        self.parts[REST] = self.cpu - sum(self.parts.values())
+
+    def _watched(self, name: str, call: Callable[..., object]) -> Callable[..., object]:
+        def run(*args: object, **kwargs: object) -> object:
+            started = time.thread_time()
+            try:
+                return call(*args, **kwargs)
+            finally:
+                self.parts[name] += time.thread_time() - started
+
+        return run
 
 
 def passages(path: Path | None, count: int) -> list[tuple[str, str]]:
@@ -130,31 +148,10 @@ def _chunk(id_: str, document: Document, ordinal: int, text: str, start: int) ->
     )
 
 
-@contextlib.contextmanager
-def timed(seconds: dict[str, float]) -> Iterator[None]:
-    """Add up the processor's time of each part while the block runs."""
-
-    def watched(name: str, call: Callable[..., object]) -> Callable[..., object]:
-        def run(*args: object, **kwargs: object) -> object:
-            started = time.thread_time()
-            try:
-                return call(*args, **kwargs)
-            finally:
-                seconds[name] += time.thread_time() - started
-
-        return run
-
-    with contextlib.ExitStack() as stack:
-        for name, module, function in PARTS:
-            call = watched(name, getattr(module, function))
-            stack.enter_context(mock.patch.object(module, function, call))
-        yield
-
-
-def load(store: SqliteStore, texts: Sequence[tuple[str, str]], transactions: int) -> list[Time]:
-    """Fill a store; return what each transaction took."""
+def load(path: Path, texts: Sequence[tuple[str, str]], transactions: int) -> list[Time]:
+    """Fill a new index; return what each transaction took."""
     times = []
-    with store.exclusive():
+    with closing(SqliteStore(path)) as store, store.exclusive():
         store.claim(FINGERPRINT)
         for number in range(transactions):
             made = group(texts, number)
@@ -168,16 +165,9 @@ def add(path: Path, texts: Sequence[tuple[str, str]], number: int) -> Time:
     """Open a full index and add the documents of one transaction, up to the checkpoint."""
     more = group(texts, number)
     taken = Time()
-    store = SqliteStore(path)
-    with taken.measured(), store.exclusive():
+    with closing(SqliteStore(path)) as store, taken.measured(), store.exclusive():
         store.put_many(more)
-    store.close()
     return taken
-
-
-def _per_chunk(times: Sequence[Time]) -> float:
-    """Return the microseconds of processor a chunk."""
-    return sum(each.cpu for each in times) / (len(times) * CHUNKS_A_TRANSACTION) * 1e6
 
 
 def main() -> int:
@@ -189,41 +179,44 @@ def main() -> int:
     options = parser.parse_args()
     transactions = -(-options.chunks // CHUNKS_A_TRANSACTION)
     texts = passages(options.passages, options.chunks)
-    parts: dict[str, float] = defaultdict(float)
     with tempfile.TemporaryDirectory() as folder:
-        store = SqliteStore(Path(folder, "index.db"))
-        with timed(parts):
-            times = load(store, texts, transactions)
-        store.close()
-        size = store.path.stat().st_size
-        added = add(store.path, texts, transactions)
-    return int(not _print(times, parts, size, added) and options.fail_under)
+        path = Path(folder, "index.db")
+        times = load(path, texts, transactions)
+        size = path.stat().st_size
+        added = add(path, texts, transactions)
+    return int(not _print(times, size, added) and options.fail_under)
 
 
-def _print(times: Sequence[Time], parts: dict[str, float], size: int, added: Time) -> bool:
+def _print(times: Sequence[Time], size: int, added: Time) -> bool:
     chunks = len(times) * CHUNKS_A_TRANSACTION
-    total = Time(sum(each.wall for each in times), sum(each.cpu for each in times))
-    rate = chunks / total.wall
+    seconds = sum(each.wall for each in times)
+    tenth = max(1, len(times) // 10)
+    stretches = (times, times[:tenth], times[-tenth:])
     print(
-        f"{chunks:,} chunks in {total.wall:.1f} s: {rate:,.0f} chunks/s"
+        f"{chunks:,} chunks in {seconds:.1f} s: {chunks / seconds:,.0f} chunks/s"
         f" (target {CHUNKS_A_SECOND:,.0f}), {size / chunks:,.0f} bytes a chunk"
     )
-    for name, _, _ in PARTS:
-        print(f"  {name:<28}{parts[name] / chunks * 1e6:>7.1f} µs of processor a chunk")
-    rest = total.cpu - sum(parts.values())
-    print(f"  {'the rest: commit, checkpoint':<28}{rest / chunks * 1e6:>7.1f}")
-    print(f"  {'all':<28}{total.cpu / chunks * 1e6:>7.1f}")
-    tenth = max(1, len(times) // 10)
-    first, last = _per_chunk(times[:tenth]), _per_chunk(times[-tenth:])
-    print(
-        f"first and last tenth: {first:.0f} and {last:.0f} µs, {last / first:.2f} x"
-        f" (at most {MOST_GROWTH})"
-    )
+    print(f"{'µs of processor a chunk':<28}{'all':>12}{'first tenth':>12}{'last tenth':>12}")
+    for name in (*(name for name, _, _ in PARTS), REST):
+        row = (_per_chunk([each.parts[name] for each in part]) for part in stretches)
+        print(f"{name:<28}" + "".join(f"{cost:>12.1f}" for cost in row))
+    _, first, last = all_parts = [_per_chunk([each.cpu for each in part]) for part in stretches]
+    print(f"{'all':<28}" + "".join(f"{cost:>12.1f}" for cost in all_parts))
+    print(f"last tenth: {last / first:.2f} x the first (at most {MOST_GROWTH})")
     print(
         f"open it and add 1,000 chunks: {added.wall:.2f} s (target {SECONDS_TO_ADD}),"
         f" {added.cpu:.2f} s of processor"
     )
-    return rate >= CHUNKS_A_SECOND and last / first <= MOST_GROWTH and added.wall <= SECONDS_TO_ADD
+    return (
+        chunks / seconds >= CHUNKS_A_SECOND
+        and last / first <= MOST_GROWTH
+        and added.wall <= SECONDS_TO_ADD
+    )
+
+
+def _per_chunk(seconds: Sequence[float]) -> float:
+    """Return the microseconds a chunk of transactions that took so long."""
+    return sum(seconds) / (len(seconds) * CHUNKS_A_TRANSACTION) * 1e6
 
 
 if __name__ == "__main__":

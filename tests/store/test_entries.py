@@ -85,7 +85,7 @@ VERSIONS = st.builds(
 )
 
 
-@settings(max_examples=20, deadline=None)  # opens eight databases
+@settings(max_examples=20, deadline=None)  # two databases each
 @given(groups=st.lists(st.lists(VERSIONS, max_size=4), min_size=1, max_size=4))
 def test_together_is_one_by_one(
     tmp_path_factory: pytest.TempPathFactory, groups: list[list[Entry]]

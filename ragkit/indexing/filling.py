@@ -1,9 +1,11 @@
-"""Documents embedded and written to an index, each in one transaction, and what that costs."""
+"""Documents embedded and written to an index, small ones in groups, and what that costs."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass, field
 
 from ragkit import vectors
 from ragkit.errors import ConfigError, DocumentError, ProviderError
@@ -12,13 +14,43 @@ from ragkit.indexing.inputs import Prepared, texts_of
 from ragkit.indexing.plan import Ingest
 from ragkit.indexing.tally import Tally
 from ragkit.ports import Embedder
-from ragkit.store import SqliteStore
+from ragkit.store import Entry, SqliteStore
 from ragkit.types import Estimate, RequestRecord, Usage
 
 # How long a run that ends early waits for replies that are paid for, in seconds.
 _LAST_REPLIES = {"interrupted": 0.3, "max-tokens": 600.0}
 _LAST_REPLIES_ON_ERROR = 10.0
 _LEDGER_ROWS = 50  # are written together
+# Documents are written when so many of their chunks have come together, or so long after those
+# before: the first at once, and one of many after a moment that nobody notices. 2,000 small files
+# take 16 transactions, and a third less of the processor's time than with one for each.
+GROUP_CHUNKS = 1_000
+GROUP_SECONDS = 0.25
+
+
+@dataclass(slots=True)
+class _Group:
+    """Documents that are embedded and will be written together, with the vectors of their texts."""
+
+    documents: list[Prepared] = field(default_factory=list)
+    vectors: dict[bytes, bytes] = field(default_factory=dict)
+    chunks: int = 0
+
+    def add(self, embedded: Embedded[Prepared]) -> None:
+        self.documents.append(embedded.document)
+        self.vectors |= embedded.vectors
+        self.chunks += len(embedded.document.chunks)
+
+    def entry(self, prepared: Prepared) -> Entry:
+        """Return what the store is given of one of the documents."""
+        keys = [vectors.input_hash(text) for text in prepared.inputs]
+        return Entry(
+            prepared.document,
+            prepared.chunks,
+            [(key, self.vectors[key]) for key in keys],
+            size_bytes=prepared.size,
+            mtime_ns=prepared.mtime_ns,
+        )
 
 
 class Filling:
@@ -36,6 +68,7 @@ class Filling:
         tally: Tally,
         *,
         announce: Callable[[], None],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._store = store
         self._embedder = embedder
@@ -45,6 +78,9 @@ class Filling:
         self._is_announced = False
         self._records: list[RequestRecord] = []
         self._tokens_sent = 0
+        self._clock = clock
+        self._group = _Group()
+        self._committed_at = -GROUP_SECONDS
         self.listen(embedder)
 
     def listen(self, embedder: Embedder) -> None:
@@ -67,7 +103,7 @@ class Filling:
         stage: EmbeddingStage[Prepared] = EmbeddingStage(
             embedder,
             vault=plan.vault,
-            stop=plan.stop,
+            stop=self._is_stopped,
             before_batch=self._before_batch,
             max_tokens=plan.max_tokens - self._tokens_sent if plan.max_tokens else None,
         )
@@ -80,13 +116,15 @@ class Filling:
         def write(finished: Iterable[Embedded[Prepared]]) -> None:
             for each in finished:
                 count()
-                self._write(each)
+                self._take(each)
+            self._commit_if_due()
 
         with closing(documents), closing(stage):
             try:
                 for prepared in documents:
                     texts = texts_of(prepared, plan.fingerprint)
-                    stage.add(prepared, texts, known([text.key for text in texts]))
+                    keys = [text.key for text in texts]
+                    stage.add(prepared, texts, {**known(keys), **self._uncommitted(keys)})
                     write(stage.finished())
                 write(stage.drain())
             except (Stopped, ProviderError) as exc:
@@ -98,6 +136,7 @@ class Filling:
                 raise
             finally:
                 count()
+                self._commit()
                 self.write_ledger()
 
     def write_ledger(self, *, at_least: int = 1) -> None:
@@ -109,24 +148,50 @@ class Filling:
         for record in records:
             self._tally.usage += Usage(requests=1, embedding_tokens=record.tokens)
 
-    def _write(self, embedded: Embedded[Prepared]) -> None:
-        prepared, uri = embedded.document, embedded.document.document.uri
-        tally = self._tally
+    def _take(self, embedded: Embedded[Prepared]) -> None:
+        """Put a document into the open group, or tell of its error, in the order of finishing."""
         if error := embedded.error:
+            self._commit()
+            uri = embedded.document.document.uri
             failure = DocumentError(uri, str(error), hint=error.hint, code=error.code)
-            tally.leave_out(failure, size=prepared.size)
+            self._tally.leave_out(failure, size=embedded.document.size)
             return
-        keys = [vectors.input_hash(text) for text in prepared.inputs]
-        self._store.put(
-            prepared.document,
-            prepared.chunks,
-            [(key, embedded.vectors[key]) for key in keys],
-            size_bytes=prepared.size,
-            mtime_ns=prepared.mtime_ns,
-        )
-        (tally.added if prepared.is_new else tally.updated).append(uri)
-        tally.chunks += len(prepared.chunks)
-        tally.done(uri, size=prepared.size)
+        self._group.add(embedded)
+        if self._group.chunks >= GROUP_CHUNKS or not self._is_kept():
+            self._commit()
+
+    def _is_kept(self) -> bool:
+        """Whether a crash would cost no vector of the open group that somebody is paid for."""
+        vault = self._plan.vault
+        return not self._plan.destination or (vault is not None and not vault.problem)
+
+    def _uncommitted(self, keys: Iterable[bytes]) -> dict[bytes, bytes]:
+        """Return what the index will have of these inputs once the open group is written."""
+        held = self._group.vectors
+        return {key: held[key] for key in keys if key in held}
+
+    def _is_stopped(self) -> bool:
+        """Whether the run is to end: asked again and again while it waits for replies."""
+        self._commit_if_due()
+        return self._plan.stop()
+
+    def _commit_if_due(self) -> None:
+        if self._clock() - self._committed_at >= GROUP_SECONDS:
+            self._commit()
+
+    def _commit(self) -> None:
+        """Write the open group, then say so of each of its documents."""
+        group, self._group = self._group, _Group()
+        if not group.documents:
+            return
+        self._store.put_many([group.entry(prepared) for prepared in group.documents])
+        self._committed_at = self._clock()
+        tally = self._tally
+        for prepared in group.documents:
+            uri = prepared.document.uri
+            (tally.added if prepared.is_new else tally.updated).append(uri)
+            tally.chunks += len(prepared.chunks)
+            tally.done(uri, size=prepared.size)
         self.write_ledger(at_least=_LEDGER_ROWS)
 
     def _before_batch(self, tokens: int) -> None:

@@ -1,4 +1,4 @@
-"""Documents and chunks as rows: what is written, and how it is read back."""
+"""Documents and chunks read back from their rows (entries.py writes them)."""
 
 from __future__ import annotations
 
@@ -57,78 +57,6 @@ class Text:
             return None
         kind, start, end = self._blocks[index]
         return Block(kind, Span(start, end)) if position < end else None
-
-
-def write_document(
-    connection: apsw.Connection, document: Document, *, size_bytes: int, mtime_ns: int, now: str
-) -> int:
-    """Write a document's row and text over those of the same id; return its number."""
-    number: int = fetch(
-        connection,
-        "INSERT INTO documents (id, uri, title, media_type, collection, content_hash, size_bytes,"
-        " mtime_ns, characters, metadata, added_at, updated_at)"
-        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?11)"
-        " ON CONFLICT (id) DO UPDATE SET uri = ?2, title = ?3, media_type = ?4, collection = ?5,"
-        " content_hash = ?6, size_bytes = ?7, mtime_ns = ?8, characters = ?9, metadata = ?10,"
-        " updated_at = ?11 RETURNING number",
-        document.id,
-        document.uri,
-        document.title,
-        document.media_type,
-        document.collection,
-        document.content_hash,
-        size_bytes,
-        mtime_ns,
-        len(document.text),
-        _json(dict(document.metadata)),
-        now,
-    )[0][0]
-    connection.execute(
-        "INSERT INTO texts (document, text, pages, headings, blocks) VALUES (?, ?, ?, ?, ?)"
-        " ON CONFLICT (document) DO UPDATE SET text = excluded.text, pages = excluded.pages,"
-        " headings = excluded.headings, blocks = excluded.blocks",
-        (
-            number,
-            document.text,
-            _json([[p.number, p.span.start, p.span.end] for p in document.pages]),
-            _json([[h.level, h.title, h.span.start, h.span.end] for h in document.headings]),
-            _json([[b.kind, b.span.start, b.span.end] for b in document.blocks]),
-        ),
-    )
-    return number
-
-
-def write_chunks(
-    connection: apsw.Connection, document: int, chunks: Sequence[Chunk]
-) -> dict[str, int]:
-    """Make these the document's chunks, keeping the rows of those it had; return their numbers."""
-    stored = dict(fetch(connection, "SELECT id, number FROM chunks WHERE document = ?", document))
-    wanted = {chunk.id for chunk in chunks}
-    connection.executemany(
-        "DELETE FROM chunks WHERE number = ?",
-        [(number,) for id_, number in stored.items() if id_ not in wanted],
-    )
-    numbers = {}
-    for chunk in chunks:
-        lines = chunk.lines
-        numbers[chunk.id] = fetch(
-            connection,
-            "INSERT INTO chunks (id, document, ordinal, start, end, first_line, last_line, page,"
-            " heading_path, text) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)"
-            " ON CONFLICT (id) DO UPDATE SET ordinal = ?3, start = ?4, end = ?5, first_line = ?6,"
-            " last_line = ?7, page = ?8, heading_path = ?9 RETURNING number",
-            chunk.id,
-            document,
-            chunk.ordinal,
-            chunk.span.start,
-            chunk.span.end,
-            lines.start if lines else None,
-            lines.end if lines else None,
-            chunk.page,
-            _json(chunk.heading_path),
-            chunk.text,
-        )[0][0]
-    return numbers
 
 
 def read_document(connection: apsw.Connection, number: int) -> Document:
@@ -227,7 +155,7 @@ def chunk_count(connection: apsw.Connection) -> int:
     return found
 
 
-def chunk_numbers(connection: apsw.Connection, documents: str) -> NDArray[np.int64]:
+def chunks_within(connection: apsw.Connection, documents: str) -> NDArray[np.int64]:
     """Return the numbers of all chunks of some documents, a JSON list of numbers."""
     import numpy as np  # noqa: PLC0415  takes 0.1 s, and who lists documents needs none
 
@@ -236,6 +164,12 @@ def chunk_numbers(connection: apsw.Connection, documents: str) -> NDArray[np.int
         (documents,),
     )
     return np.fromiter((number for (number,) in found), np.int64)
+
+
+def chunk_numbers(connection: apsw.Connection, document: int) -> list[int]:
+    """Return the numbers of a document's chunks."""
+    found = fetch(connection, "SELECT number FROM chunks WHERE document = ?", document)
+    return [number for (number,) in found]
 
 
 def _headings(stored: str) -> tuple[Heading, ...]:

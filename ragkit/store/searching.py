@@ -150,7 +150,7 @@ class Searching:
         return self._remembered.get(
             state.generation(connection),
             documents,
-            lambda: rows.chunk_numbers(connection, documents),
+            lambda: rows.chunks_within(connection, documents),
         )
 
     def token_records(self, numbers: Sequence[int]) -> dict[int, bytes]:

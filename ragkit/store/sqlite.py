@@ -22,6 +22,7 @@ from ragkit.settings import VECTOR_INDEX_FROM
 from ragkit.store import cells, ledger, measuring, replacing, rows, state, words
 from ragkit.store import filters as filtering
 from ragkit.store.conversations import Conversations
+from ragkit.store.entries import Entry, write
 from ragkit.store.searching import Searching
 from ragkit.store.upkeep import Upkeep
 from ragkit.types import (
@@ -166,27 +167,14 @@ class SqliteStore(Searching):
         size_bytes: int,
         mtime_ns: int,
     ) -> None:
-        """Replace a document, its chunks, words and vectors in one transaction.
+        """Replace a document, its chunks, words and vectors in one transaction; see Entry."""
+        self.put_many([Entry(document, chunks, embeddings, size_bytes, mtime_ns)])
 
-        `embeddings` holds for each chunk the input's hash, and its packed vector, which its token
-        vectors may follow.
-        """
+    def put_many(self, entries: Sequence[Entry]) -> None:
+        """Replace documents, their chunks, words and vectors, all of them in one transaction."""
         with self._change() as connection:
-            known = _number_of(connection, document.id)
-            before = set(words.of_document(connection, known)) if known is not None else set()
-            number = rows.write_document(
-                connection, document, size_bytes=size_bytes, mtime_ns=mtime_ns, now=self._now()
-            )
-            numbers = rows.write_chunks(connection, number, chunks)
-            vectors.put(
-                connection,
-                [
-                    (numbers[chunk.id], key, packed)
-                    for chunk, (key, packed) in zip(chunks, embeddings, strict=True)
-                ],
-                vector_bytes=_vector_bytes(connection, embeddings),
-            )
-            _update_words(connection, number, before)
+            size = _vector_bytes(connection, entries)
+            write(connection, entries, vector_bytes=size, now=self._now())
 
     def rename(
         self, id_: str, uri: str, *, size_bytes: int, mtime_ns: int, collection: str
@@ -215,6 +203,7 @@ class SqliteStore(Searching):
         with self._change() as connection:
             number = _existing(connection, id_)
             words.take_out(connection, words.of_document(connection, number))
+            vectors.take_out(connection, rows.chunk_numbers(connection, number))
             if exclude:
                 connection.execute(
                     "INSERT OR REPLACE INTO exclusions (uri, excluded_at)"
@@ -417,12 +406,13 @@ class SqliteStore(Searching):
         return self.path.stat().st_size + (log.stat().st_size if log.exists() else 0)
 
 
-def _vector_bytes(connection: apsw.Connection, embeddings: Sequence[tuple[bytes, bytes]]) -> int:
+def _vector_bytes(connection: apsw.Connection, entries: Sequence[Entry]) -> int:
     """Return how long a vector is: four bytes a dimension of the index."""
     fingerprint = state.get(connection, "fingerprint")
     if isinstance(fingerprint, dict):
         return 4 * int(fingerprint["dimensions"])
-    return max((len(packed) for _, packed in embeddings), default=0)
+    packed = (packed for entry in entries for _, packed in entry.embeddings)
+    return max(map(len, packed), default=0)
 
 
 def _update_words(connection: apsw.Connection, number: int, before: set[words.WordRow]) -> None:

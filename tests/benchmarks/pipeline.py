@@ -1,6 +1,6 @@
 """How well an ingest fills the endpoint, how fast it is without one, and what memory it takes.
 
-    python -m tests.benchmarks.pipeline [--only latency|speed|memory] [--scale X] [--texts N]
+    python -m tests.benchmarks.pipeline [--only latency|speed|small|memory] [--scale X] [--texts N]
                                         [--latency SECONDS] [--learn] [--fail-under]
 
 Files of made-up prose, about 200 tokens a chunk, are ingested into a new index with a new cache,
@@ -14,6 +14,7 @@ threads of Python's own http.client get out of the same server, whose own work t
 milliseconds too. The client knows how many texts a request may hold; with `--learn` it has to find
 out, by refusals.
 `speed`: no latency, requests as large as the client likes.
+`small`: the same with files of one section each, 2,000 of them: what a file costs by itself.
 `memory`: the peak of the ingesting process for few chunks and for many; SQLite's page caches fill
 meanwhile, and nothing else may grow.
 """
@@ -52,10 +53,12 @@ IN_FLIGHT = 8
 LATENCY_SECONDS = 0.05
 TEXTS_A_REQUEST = 4  # 160 requests a second: with more texts in each, the client can't keep up
 BARE_REQUESTS = 50
+SMALL_FILES = 2_000
 FEW, MANY = 5_000, 50_000
 
 MOST_OF_IDEAL = 1.10
 CHUNKS_A_SECOND = 1_500.0
+FILES_A_SECOND = 400.0  # 320 to 400 when each was a transaction of its own, 520 to 580 in groups
 PEAK_MB = 350.0
 # What the page caches may hold: the index's writer and reader, and the embedding cache.
 PAGE_CACHES_MB = (2 * 16 + 8) * 1.048576
@@ -100,17 +103,21 @@ def _prose(dice: random.Random, words: list[str]) -> str:
     return " ".join(sentences)
 
 
-def measure(chunks: int, **attributes: object) -> tuple[Run, Counts]:
+def measure(
+    chunks: int, *, chunks_a_file: int = CHUNKS_A_FILE, **attributes: object
+) -> tuple[Run, Counts]:
     """Ingest so many chunks in a process of its own, with a server that has these attributes."""
     with TempicoProcess(precomputed=True, **attributes) as server:
-        return ingest_into(server, chunks), server.counts
+        return ingest_into(server, chunks, chunks_a_file=chunks_a_file), server.counts
 
 
-def ingest_into(server: TempicoProcess, chunks: int, *, texts: int = 0) -> Run:
+def ingest_into(
+    server: TempicoProcess, chunks: int, *, texts: int = 0, chunks_a_file: int = CHUNKS_A_FILE
+) -> Run:
     with tempfile.TemporaryDirectory() as folder:
         docs = Path(folder, "docs")
         docs.mkdir()
-        write_files(docs, chunks)
+        write_files(docs, chunks, chunks_a_file=chunks_a_file)
         environ = {
             **{name: value for name, value in os.environ.items() if not name.startswith("RAGKIT_")},
             "TEMPICO_API_KEY": server.key,
@@ -205,6 +212,18 @@ def speed(scale: float) -> bool:
     return rate >= CHUNKS_A_SECOND
 
 
+def small(scale: float) -> bool:
+    files = round(SMALL_FILES * scale)
+    run, _ = measure(files, chunks_a_file=1)
+    rate = files / run.seconds
+    print(
+        f"small: {files:,} files of {run.chunks / files:.1f} chunks in {run.seconds:.1f} s\n"
+        f"  {rate:,.0f} files/s (target {FILES_A_SECOND:,.0f}),"
+        f" {run.cpu_seconds / files * 1e6:,.0f} µs of processor a file"
+    )
+    return rate >= FILES_A_SECOND
+
+
 def memory(scale: float) -> bool:
     few, many = (measure(round(chunks * scale))[0] for chunks in (FEW, MANY))
     print(
@@ -218,7 +237,7 @@ def memory(scale: float) -> bool:
 def main() -> int:
     """Measure, print, and compare with the targets."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--only", choices=("latency", "speed", "memory"))
+    parser.add_argument("--only", choices=("latency", "speed", "small", "memory"))
     parser.add_argument("--scale", type=float, default=1.0, help="so many times the chunks")
     parser.add_argument("--texts", type=int, default=TEXTS_A_REQUEST, help="in a request, at most")
     parser.add_argument("--latency", type=float, default=LATENCY_SECONDS, help="in seconds")
@@ -234,6 +253,8 @@ def main() -> int:
         met &= latency(options.scale, options.texts, options.latency, learn=options.learn)
     if options.only in (None, "speed"):
         met &= speed(options.scale)
+    if options.only in (None, "small"):
+        met &= small(options.scale)
     if options.only in (None, "memory"):
         met &= memory(options.scale)
     return int(options.fail_under and not met)

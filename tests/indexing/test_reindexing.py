@@ -666,7 +666,7 @@ KILLED = """
     from pathlib import Path
     from ragkit.settings import Settings
     from ragkit.index import Index
-    from ragkit.indexing import reindexing
+    from ragkit.indexing import filling, reindexing
     from ragkit.store import SqliteStore, words
     from ragkit.testing import HashEmbedder
 
@@ -692,7 +692,8 @@ KILLED = """
     if moment == "begun":
         dies_after(SqliteStore, "start_over")
     elif moment == "filling":
-        dies(SqliteStore, "put", 3)
+        filling.GROUP_CHUNKS = 1  # each document is written by itself
+        dies(SqliteStore, "put_many", 3)
     elif moment == "copying":
         dies_after(SqliteStore, "copy_to")
     elif moment == "kept":

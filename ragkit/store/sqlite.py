@@ -76,10 +76,13 @@ class SqliteStore:
         *,
         clock: Callable[[], datetime] | None = None,
         lock_wait_seconds: float = LOCK_WAIT_SECONDS,
+        word_budget: words.Budget = words.BUDGET,
     ) -> None:
         self._db = Database(path)
         self._lock_wait_seconds = lock_wait_seconds
         self._clock = clock or (lambda: datetime.now(UTC))
+        self._frequencies = words.Frequencies()
+        self._word_budget = word_budget
 
     @property
     def path(self) -> Path:
@@ -416,9 +419,16 @@ class SqliteStore:
         self, terms: Sequence[str], *, limit: int, allowed: str | None
     ) -> list[tuple[int, float]]:
         """Return (chunk, BM25 score) of the chunks that hold any of the terms, best first."""
-        query = words.expression(terms, words.cut())
+        phrases = words.weighed(terms, words.cut())
         with self._db.reading() as connection:
-            return words.matching(connection, query, limit=limit, documents=allowed)
+            return words.matching(
+                connection,
+                phrases,
+                limit=limit,
+                documents=allowed,
+                frequencies=self._frequencies,
+                budget=self._word_budget,
+            )
 
     def corrections(self, terms: Sequence[str]) -> dict[str, tuple[str, ...]]:
         """Return for words that no chunk holds those that may have been meant, likeliest first."""
@@ -461,7 +471,7 @@ class SqliteStore:
     def chunk_frequency(self, token: str) -> int:
         """Return how many chunks hold a token."""
         with self._db.reading() as connection:
-            return words.document_frequency(connection, token)
+            return self._frequencies.of_token(connection, token)
 
     def chunk_count(self) -> int:
         """Return how many chunks the index holds."""

@@ -1,6 +1,6 @@
 """How the word index answers at a million chunks, and what its budget costs in quality.
 
-    python -m tests.benchmarks.lexical_scale --keep FOLDER [--chunks 1000000]
+python -m tests.benchmarks.lexical_scale --keep FOLDER [--chunks 1000000]
 """
 
 from __future__ import annotations

@@ -301,7 +301,7 @@ def test_an_old_form_of_the_words_is_made_again(tmp_path: Path) -> None:
 # --- the budget ---------------------------------------------------------------------------------
 
 # By how many of a hundred chunks each of these words is held: every so many-th.
-EVERY = {"often": 2, "usual": 3, "common": 5, "seldom": 20, "rarely": 50}
+EVERY = {"often": 2, "usual": 3, "common": 5, "seldom": 20, "rarely": 50, "nearly": 19}
 
 
 @pytest.fixture(scope="module")
@@ -356,19 +356,23 @@ def test_scores_under_a_budget_are_those_of_the_whole_query(
 def test_a_budget_ranks_the_chunks_of_the_rarest_words(hundred: Path) -> None:
     """Two chunks have the rarest word, five the next: so many are ranked, and the best the same."""
     terms = ["often", "common", "seldom", "rarely"]
-    whole, narrow, wide = (opened(hundred, each) for each in (10**9, 4, 7))
+    whole, narrow, wide = (opened(hundred, each) for each in (10**9, 2, 5))
     everything = whole.lexical(terms, limit=100, allowed=None)
     assert len(everything) > 50
     assert len(narrow.lexical(terms, limit=100, allowed=None)) == 2
     assert len(wide.lexical(terms, limit=100, allowed=None)) == 6  # one chunk holds both
     assert narrow.lexical(terms, limit=2, allowed=None)[0][0] == everything[0][0]
+    full = opened(hundred, 7)  # as many as the two rarest have; the third has six
+    terms = ["often", "nearly", "seldom", "rarely"]
+    assert len(full.lexical(terms, limit=100, allowed=None)) == 6
+    full.close()
     for store in (whole, narrow, wide):
         store.close()
 
 
 def test_frequent_words_alone_are_still_found(hundred: Path) -> None:
     """Where no word is rare, chunks that hold the two rarest are; a lone word finds all it can."""
-    store = opened(hundred, 10)
+    store = opened(hundred, 9)
     both = {number for number, _ in store.lexical(["common", "often"], limit=100, allowed=None)}
     assert len(both) == 10
     assert len(store.lexical(["often"], limit=100, allowed=None)) == 50
@@ -383,7 +387,7 @@ def test_a_short_list_is_made_again_without_a_budget(hundred: Path) -> None:
         terms, limit=10, allowed=None
     )
     store.close()
-    store = opened(hundred, 12, fewest=20)
+    store = opened(hundred, 9, fewest=20)
     assert len(store.lexical([*terms, "common"], limit=100, allowed=None)) == 20
     whole.close()
     store.close()

@@ -66,8 +66,10 @@ class Found:
 class Searching:
     """The part of a store that finds chunks. They are named by their numbers."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, word_budget: words.Budget) -> None:
         self._db = database
+        self._word_budget = word_budget
+        self._frequencies = words.Frequencies()
         self._remembered = Remembered(most=_MOST_REMEMBERED)
 
     def allowed(self, filters: Filters) -> str | None:
@@ -85,9 +87,16 @@ class Searching:
         self, terms: Sequence[str], *, limit: int, allowed: str | None
     ) -> list[tuple[int, float]]:
         """Return (chunk, BM25 score) of the chunks that hold any of the terms, best first."""
-        query = words.expression(terms, words.cut())
+        phrases = words.weighed(terms, words.cut())
         with self._db.reading() as connection:
-            return words.matching(connection, query, limit=limit, documents=allowed)
+            return words.matching(
+                connection,
+                phrases,
+                limit=limit,
+                documents=allowed,
+                frequencies=self._frequencies,
+                budget=self._word_budget,
+            )
 
     def corrections(self, terms: Sequence[str]) -> dict[str, tuple[str, ...]]:
         """Return for words that no chunk holds those that may have been meant, likeliest first."""
@@ -189,7 +198,7 @@ class Searching:
     def chunk_frequency(self, token: str) -> int:
         """Return how many chunks hold a token."""
         with self._db.reading() as connection:
-            return words.document_frequency(connection, token)
+            return self._frequencies.of_token(connection, token)
 
     def chunk_count(self) -> int:
         """Return how many chunks the index holds."""

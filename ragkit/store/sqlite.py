@@ -66,8 +66,9 @@ class SqliteStore(Searching):
         clock: Callable[[], datetime] | None = None,
         lock_wait_seconds: float = LOCK_WAIT_SECONDS,
         cells_from: int = VECTOR_INDEX_FROM,
+        word_budget: words.Budget = words.BUDGET,
     ) -> None:
-        super().__init__(Database(path))
+        super().__init__(Database(path), word_budget)
         self._lock_wait_seconds = lock_wait_seconds
         self._cells_from = cells_from
         self._clock = clock or (lambda: datetime.now(UTC))

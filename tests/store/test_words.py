@@ -6,10 +6,12 @@ import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
+import apsw
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ragkit.db import fetch
 from ragkit.lexical import LEXICAL_FORM, query_terms
 from ragkit.store import SqliteStore, words
 from ragkit.text import clean
@@ -293,4 +295,183 @@ def test_an_old_form_of_the_words_is_made_again(tmp_path: Path) -> None:
     assert form == (str(LEXICAL_FORM),)
     assert len(store.lexical(["muzzle"], limit=10, allowed=None)) == 1
     assert len(store.lexical(["salt"], limit=10, allowed=None)) == 1
+    store.close()
+
+
+# --- the budget ---------------------------------------------------------------------------------
+
+# By how many of a hundred chunks each of these words is held: every so many-th.
+EVERY = {"often": 2, "usual": 3, "common": 5, "seldom": 20, "rarely": 50, "nearly": 19}
+
+
+@pytest.fixture(scope="module")
+def hundred(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """An index of a hundred one-chunk documents that differ in length and in their words."""
+    store = SqliteStore(tmp_path_factory.mktemp("budget") / "index.db")
+    for number in range(100):
+        held = [word for word, every in EVERY.items() if number % every == 0]
+        text = f"{' '.join(held)} {'usual ' * (number % 7)}{'filler ' * (number % 11)}end."
+        collection = "few" if number % 25 == 1 else "many"
+        put(
+            store,
+            document(text, uri=f"file:///{number}.md", id_=str(number), collection=collection),
+            max_tokens=200,
+        )
+    store.close()
+    yield store.path
+
+
+def opened(path: Path, postings: int, fewest: int = 1) -> SqliteStore:
+    return SqliteStore(path, word_budget=words.Budget(postings=postings, fewest=fewest))
+
+
+@pytest.mark.parametrize(
+    "terms",
+    [
+        ["often", "usual", "rarely"],
+        ["often", "seldom", "rarely", "common"],
+        ["usual", "common", "often"],
+        ["often seldom", "usual", "rarely"],
+        ["seldom-rarely", "seldom", "rarely", "often"],
+        ["often", "often usual", "rarely"],
+    ],
+)
+@pytest.mark.parametrize("postings", [1, 2, 8, 30])
+def test_scores_under_a_budget_are_those_of_the_whole_query(
+    hundred: Path, terms: list[str], postings: int
+) -> None:
+    """A chunk that is ranked at all has the score that all terms give it, as FTS5 counts it."""
+    whole = opened(hundred, 10**9)
+    budgeted = opened(hundred, postings)
+    expected = dict(whole.lexical(terms, limit=100, allowed=None))
+    found = budgeted.lexical(terms, limit=100, allowed=None)
+    assert found
+    for number, score in found:
+        assert score == pytest.approx(expected[number], rel=1e-9)
+    assert [score for _, score in found] == sorted((s for _, s in found), reverse=True)
+    whole.close()
+    budgeted.close()
+
+
+def test_a_budget_ranks_the_chunks_of_the_rarest_words(hundred: Path) -> None:
+    """Two chunks have the rarest word, five the next: so many are ranked, and the best the same."""
+    terms = ["often", "common", "seldom", "rarely"]
+    whole, narrow, wide = (opened(hundred, each) for each in (10**9, 2, 5))
+    everything = whole.lexical(terms, limit=100, allowed=None)
+    assert len(everything) > 50
+    assert len(narrow.lexical(terms, limit=100, allowed=None)) == 2
+    assert len(wide.lexical(terms, limit=100, allowed=None)) == 6  # one chunk holds both
+    assert narrow.lexical(terms, limit=2, allowed=None)[0][0] == everything[0][0]
+    full = opened(hundred, 7)  # as many as the two rarest have; the third has six
+    terms = ["often", "nearly", "seldom", "rarely"]
+    assert len(full.lexical(terms, limit=100, allowed=None)) == 6
+    full.close()
+    for store in (whole, narrow, wide):
+        store.close()
+
+
+def test_frequent_words_alone_are_still_found(hundred: Path) -> None:
+    """Where no word is rare, chunks that hold the two rarest are; a lone word finds all it can."""
+    store = opened(hundred, 9)
+    both = {number for number, _ in store.lexical(["common", "often"], limit=100, allowed=None)}
+    assert len(both) == 10
+    assert len(store.lexical(["often"], limit=100, allowed=None)) == 50
+    store.close()
+
+
+def test_a_short_list_is_made_again_without_a_budget(hundred: Path) -> None:
+    """The rarest word's two chunks are no list of ten: those of the next word come after them."""
+    whole, store = opened(hundred, 10**9), opened(hundred, 3, fewest=20)
+    terms = ["often", "rarely"]
+    assert store.lexical(terms, limit=10, allowed=None) == whole.lexical(
+        terms, limit=10, allowed=None
+    )
+    store.close()
+    store = opened(hundred, 9, fewest=20)
+    assert len(store.lexical([*terms, "common"], limit=100, allowed=None)) == 20
+    whole.close()
+    store.close()
+
+
+def test_the_budget_drops_nothing_that_a_filter_leaves(hundred: Path) -> None:
+    """Where few chunks pass, the list is that of the whole query, whatever is rare elsewhere."""
+    whole, store = opened(hundred, 10**9), opened(hundred, 3)
+    allowed = store.allowed(Filters(collections=("few",)))
+    terms = ["usual", "often", "rarely"]
+    expected = whole.lexical(terms, limit=10, allowed=allowed)
+    assert len(expected) == 4
+    assert store.lexical(terms, limit=10, allowed=allowed) == expected
+    assert len(whole.lexical(["end"], limit=100, allowed=allowed)) == 4
+    whole.close()
+    store.close()
+
+
+def test_prefixes_and_phrases_have_budgets_of_their_own(tmp_path: Path) -> None:
+    """A phrase of frequent words is as rare as the chunks that hold it; so is a beginning."""
+    store = opened(tmp_path / "index.db", 2)
+    for number in range(20):
+        text = "sun on the deck" if number else "the sun deck of 東京"
+        put(store, document(f"{text} today.", uri=f"file:///{number}.md", id_=str(number)))
+    for query in ('"sun deck" today', "東 today"):
+        assert search(store, query) == ["0.md"]
+    store.close()
+
+
+def test_frequencies_are_those_of_the_newest_generation(tmp_path: Path) -> None:
+    """What is remembered of a word is forgotten with the next document."""
+    store = filled(tmp_path / "index.db")
+    token = store.tokens("muzzle")[0]
+    assert [store.chunk_frequency(token) for _ in range(2)] == [1, 1]
+    put(store, document("A muzzle for the dog.", uri="file:///d.md", id_="d"))
+    assert store.chunk_frequency(token) == 2
+    with store.exclusive():
+        store.remove("d")
+    assert store.chunk_frequency(token) == 1
+    store.close()
+
+
+def test_frequencies_are_counted_once_a_generation(tmp_path: Path) -> None:
+    """A word that is looked up again costs no reading of the word index."""
+    store = filled(tmp_path / "index.db")
+    frequencies = words.Frequencies()
+    with store._db.reading() as connection:
+        asked: list[str] = []
+        connection.trace_v2(apsw.SQLITE_TRACE_STMT, lambda event: asked.append(event["sql"]))
+        for _ in range(3):
+            assert frequencies.of_phrase(connection, '"twelve"', most=9) == 2
+            assert frequencies.of_phrase(connection, '"twelve"', most=1) == 1
+        connection.trace_v2(0, None)
+    assert sum("MATCH" in sql for sql in asked) == 2
+    store.close()
+
+
+def test_merging_changes_no_list(tmp_path: Path) -> None:
+    """An optimized index is of one part, and answers as before."""
+    store = filled(tmp_path / "index.db")
+    before = store.lexical(["twelve", "the", "salt"], limit=10, allowed=None)
+    with store._db.reading() as connection:
+        assert _parts(connection) > 1
+    with store.exclusive(), store._db.writing() as connection:
+        words.optimize(connection)
+        assert _parts(connection) == 1
+    assert store.lexical(["twelve", "the", "salt"], limit=10, allowed=None) == before
+    store.close()
+
+
+def _parts(connection: apsw.Connection) -> int:
+    count: int = fetch(connection, "SELECT count(DISTINCT segid) FROM words_idx")[0][0]
+    return count
+
+
+def test_a_filter_is_looked_up_for_what_matches(tmp_path: Path) -> None:
+    """The words are searched once, not once for each chunk that the filter lets through."""
+    store = filled(tmp_path / "index.db")
+    asked: list[str] = []
+    with store._db.reading() as connection:
+        connection.trace_v2(apsw.SQLITE_TRACE_STMT, lambda event: asked.append(event["sql"]))
+        assert store.lexical(["twelve"], limit=9, allowed="[1, 2]")
+        connection.trace_v2(0, None)
+        (query,) = (sql for sql in asked if "json_each" in sql)
+        plan = connection.execute(f"EXPLAIN QUERY PLAN {query}", ("twelve", 9, "[1]")).fetchall()
+    assert plan[0][3] == "SCAN words VIRTUAL TABLE INDEX 0:M4"  # by match alone; 0:=M4 by chunk
     store.close()

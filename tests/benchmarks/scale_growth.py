@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,8 +47,8 @@ class Growth:
 GROWTH = Growth()
 GRID = tuple(Growth(k, width) for k in (5, 10, 20) for width in (0.6, 0.8, 1.0))
 
-_ROWS = 2_000  # of a block of products: 100,000 columns of float32 are 0.8 GB
-_BLOCK = 8_192  # vectors grown at a time: with their neighbours' 250 MB
+_ROWS = 2_000  # whose neighbours are looked for at a time
+_BLOCK = 8_192  # vectors compared or grown at a time: with their neighbours' 250 MB
 
 
 # --- growing -----------------------------------------------------------------------------------
@@ -65,10 +66,10 @@ def nearest_neighbours(vectors: Floats, count: int, keep: Path | None = None) ->
         return kept
     found = np.empty((len(vectors), count), np.int32)
     for start in range(0, len(vectors), _ROWS):
-        scores = vectors[start : start + _ROWS] @ vectors.T
-        rows = np.arange(len(scores))
-        scores[rows, start + rows] = -np.inf
-        found[start : start + _ROWS] = _best(scores, count)
+        _, numbers = exact(vectors, vectors[start : start + _ROWS], count + 1)
+        itself = numbers == np.arange(start, start + len(numbers))[:, None]
+        itself[~itself.any(axis=1), -1] = True  # one of several that are the same
+        found[start : start + _ROWS] = numbers[~itself].reshape(-1, count)
     if path:
         np.save(path, found)
     return found
@@ -141,6 +142,7 @@ def _halves(text: str) -> tuple[str, str]:
 SHARES = (0.01, 0.02, 0.03, 0.04, 0.06, 0.08, 0.12, 0.16, 0.25, 0.5)
 _FOUND = 10
 _ITERATIONS, _SAMPLE_A_CELL = 8, 64
+_QUESTIONS = 250  # looked at at a time
 _PROBED = 800  # passages whose neighbours are looked at
 
 
@@ -157,27 +159,41 @@ class Shape:
 
 def shape(vectors: Floats, asked: Floats) -> Shape:
     """Return the recall@10 that each share of the cells gives for questions, and the cosines."""
-    cells = round(2 * np.sqrt(len(vectors)))
+    cells = round(2 * math.sqrt(len(vectors)))
     centres = _centres(vectors, cells)
     cell_of = np.concatenate(
-        [np.argmax(rows @ centres.T, axis=1) for rows in _blocks(vectors, _BLOCK)]
+        [
+            np.argmax(vectors[start : start + _BLOCK] @ centres.T, axis=1)
+            for start in range(0, len(vectors), _BLOCK)
+        ]
     )
+    scores, best = exact(vectors, asked, _FOUND)
     found = np.zeros(len(SHARES))
-    scores = []
-    for questions in _blocks(asked, 250):
-        similar = questions @ vectors.T
-        best = _best(similar, _FOUND)
-        scores.append(np.take_along_axis(similar, best, axis=1))
+    for start in range(0, len(asked), _QUESTIONS):
+        questions = asked[start : start + _QUESTIONS]
         place = np.argsort(np.argsort(-(questions @ centres.T), axis=1), axis=1)
-        places = np.take_along_axis(place, cell_of[best], axis=1)
+        cells_of_best = cell_of[best[start : start + _QUESTIONS]]
+        places = np.take_along_axis(place, cells_of_best, axis=1)
         found += [(places < max(1, round(share * cells))).sum() for share in SHARES]
-    by_question = np.concatenate(scores)
     chosen = np.random.default_rng(SEED).choice(len(vectors), _PROBED, replace=False)
-    similar = vectors[chosen] @ vectors.T
-    similar[np.arange(_PROBED), chosen] = -np.inf
-    by_passage = np.take_along_axis(similar, _best(similar, _FOUND), axis=1)
-    columns = [by_question[:, 0], by_question[:, -1], by_passage[:, 0], by_passage[:, -1]]
+    beside, _ = exact(vectors, vectors[chosen], _FOUND + 1)  # the first one is itself
+    columns = [scores[:, 0], scores[:, -1], beside[:, 1], beside[:, -1]]
     return Shape(tuple(found / (_FOUND * len(asked))), *(np.sort(each) for each in columns))
+
+
+def exact(vectors: Floats, asked: Floats, count: int) -> tuple[Floats, NDArray[np.int64]]:
+    """Return the cosines and numbers of the `count` vectors nearest to each, nearest first."""
+    scores = np.empty((len(asked), 0), np.float32)
+    numbers = np.empty((len(asked), 0), np.int64)
+    for start in range(0, len(vectors), _BLOCK):
+        similar = asked @ vectors[start : start + _BLOCK].T
+        columns = _best(similar, min(count, similar.shape[1]))
+        scores = np.hstack([scores, np.take_along_axis(similar, columns, axis=1)])
+        numbers = np.hstack([numbers, columns + start])
+        columns = _best(scores, min(count, scores.shape[1]))
+        scores = np.take_along_axis(scores, columns, axis=1)
+        numbers = np.take_along_axis(numbers, columns, axis=1)
+    return scores, numbers
 
 
 def _centres(vectors: Floats, cells: int) -> Floats:
@@ -201,11 +217,6 @@ def _best(scores: Floats, count: int) -> NDArray[np.int64]:
     columns = np.argpartition(-scores, count - 1, axis=1)[:, :count]
     order = np.argsort(-np.take_along_axis(scores, columns, axis=1), axis=1, kind="stable")
     return np.take_along_axis(columns, order, axis=1)
-
-
-def _blocks(vectors: Floats, rows: int) -> Iterator[Floats]:
-    for start in range(0, len(vectors), rows):
-        yield vectors[start : start + rows]
 
 
 def _unit(vectors: Floats) -> Floats:

@@ -14,7 +14,6 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
-from functools import cached_property
 from itertools import chain, islice
 from pathlib import Path
 from typing import TypeVar
@@ -26,17 +25,16 @@ import sqlite_vec
 from ragkit.chunking import CHUNKER
 from ragkit.db import migrations
 from ragkit.lexical import LEXICAL_FORM
-from ragkit.ports import EmbedKind
-from ragkit.providers.local import MiniLM
 from ragkit.store import SqliteStore
 from ragkit.types import Chunk, Document, Fingerprint, Span
 from ragkit.vectors import input_hash, pack
 from tests.benchmarks import scale_growth, scale_passages
 from tests.benchmarks.scale_growth import GROWTH, SEED, Floats, Numbers
 from tests.benchmarks.scale_passages import Passage
+from tests.benchmarks.scale_worker import TwoViews
 
 CHUNKS_A_DOCUMENT = 20
-DIMENSIONS = 768
+DIMENSIONS = TwoViews.dimensions
 # Chunks beyond an index's own, as a share of them: those that documents are replaced by and, at
 # least so many, those that are added.
 _RESERVE, _LEAST_RESERVE = 0.3, 60_000
@@ -49,22 +47,6 @@ Written = tuple[Document, Sequence[Chunk], Sequence[tuple[bytes, bytes]]]
 def tell(sentence: str) -> None:
     """Say on stderr what is being done."""
     print(sentence, file=sys.stderr, flush=True)
-
-
-class TwoViews:
-    """Embeds a question as the corpus has passages: the embedded model's vector, twice over."""
-
-    name = "two-views"
-    dimensions = DIMENSIONS
-
-    @cached_property
-    def _model(self) -> MiniLM:
-        return MiniLM(keeps_tokens=False)
-
-    def embed(self, texts: Sequence[str], *, kind: EmbedKind) -> Floats:
-        """Return unit vectors whose cosine with a passage's is the mean of those of its views."""
-        once = self._model.embed(texts, kind=kind)
-        return scale_passages.joined(once, once)
 
 
 FINGERPRINT = Fingerprint(
@@ -139,7 +121,7 @@ def corpus(keep: Path, docs: Sequence[Path], passages: int, size: int) -> Corpus
     """Return a corpus of `size` chunks and those for changes, grown where it is not kept."""
     count = size + reserve(size)
     key = _key(passages, asdict(GROWTH), SEED)
-    found, real = scale_passages.load(keep, docs, passages)
+    found, real = _mixed(*scale_passages.load(keep, docs, passages))
     for path in sorted(keep.glob(f"grown-{key}-*.npy")):  # a larger one begins with this one
         vectors = np.load(path, mmap_mode="r")
         if len(vectors) >= count:
@@ -160,6 +142,17 @@ def corpus(keep: Path, docs: Sequence[Path], passages: int, size: int) -> Corpus
     partial.rename(path)
     tell(f"grown: {count:,} vectors of {len(real):,} real ones")
     return Corpus(size, np.load(path, mmap_mode="r"), pairs, found)
+
+
+def _mixed(passages: Sequence[Passage], vectors: Floats) -> tuple[list[Passage], Floats]:
+    """Return passages by files in a mixed order, so that a part of them stands for all."""
+
+    def place(number: int) -> tuple[bytes, int]:
+        folder_and_name = passages[number].uri.split("/")[-2:]  # the rest differs by machine
+        return hashlib.sha256("/".join(folder_and_name).encode()).digest(), number
+
+    order = sorted(range(len(passages)), key=place)
+    return [passages[number] for number in order], vectors[order]
 
 
 def reserve(size: int) -> int:

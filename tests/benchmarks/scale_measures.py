@@ -244,7 +244,7 @@ class Replaced:
 
 def replacement_rows(fresh: Path, changed: Path, corpus: Corpus, asked: Asked) -> Replaced:
     """Replace 30 % of the documents of a copy, and compare its size and times with the original."""
-    load = scale_index.written(changed, _replacements(corpus))
+    load = scale_index.written(changed, replacements(corpus))
     stores = SqliteStore(fresh), SqliteStore(changed)
     indexes = opened(fresh), opened(changed)
     effort = efforts(stores[0])[0]
@@ -271,7 +271,8 @@ def _search(index: Index, questions: Sequence[str]) -> Callable[[int], object]:
     return lambda place: index.search(questions[place])
 
 
-def _replacements(corpus: Corpus) -> Iterator[scale_index.Written]:
+def replacements(corpus: Corpus) -> Iterator[scale_index.Written]:
+    """Yield three of ten documents, each with chunks that the index doesn't hold."""
     start = corpus.size
     for number in range(corpus.size // CHUNKS_A_DOCUMENT):
         if number % 10 < _REPLACED:

@@ -141,11 +141,13 @@ def test_a_corpus_is_written_as_documents_whose_chunks_are_their_text(tmp_path: 
     assert load.chunks == 200
     store = SqliteStore(tmp_path / "index.db")
     assert store.stats().documents == 200 // CHUNKS_A_DOCUMENT
+    texts = list(scale_growth.texts(corpus.passages, corpus.pairs.tolist()))
     for row in (0, 57, 199):
         assert scale_measures.nearest(store, corpus.vectors[row], "exact")[0] == row
         chunk = store.found([row + 1])[row + 1].chunk
         document = store.get(chunk.document_id)
         assert document.text[chunk.span.start : chunk.span.end] == chunk.text
+        assert chunk.text == texts[row]
         assert chunk.ordinal == row % CHUNKS_A_DOCUMENT
     store.close()
 

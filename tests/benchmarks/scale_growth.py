@@ -161,12 +161,7 @@ def shape(vectors: Floats, asked: Floats) -> Shape:
     """Return the recall@10 that each share of the cells gives for questions, and the cosines."""
     cells = round(2 * math.sqrt(len(vectors)))
     centres = _centres(vectors, cells)
-    cell_of = np.concatenate(
-        [
-            np.argmax(vectors[start : start + _BLOCK] @ centres.T, axis=1)
-            for start in range(0, len(vectors), _BLOCK)
-        ]
-    )
+    cell_of = _nearest(vectors, centres)
     scores, best = exact(vectors, asked, _FOUND)
     found = np.zeros(len(SHARES))
     for start in range(0, len(asked), _QUESTIONS):
@@ -203,13 +198,19 @@ def _centres(vectors: Floats, cells: int) -> Floats:
     sample = vectors[np.sort(dice.choice(len(vectors), size, replace=False))]
     centres: Floats = sample[dice.choice(size, cells, replace=False)]
     for _ in range(_ITERATIONS):
-        cell_of = np.argmax(sample @ centres.T, axis=1)
+        cell_of = _nearest(sample, centres)
         order = np.argsort(cell_of, kind="stable")
         filled, starts = np.unique(cell_of[order], return_index=True)
         sums = sample[dice.choice(size, cells, replace=False)]  # for cells that are empty
         sums[filled] = np.add.reduceat(sample[order], starts, axis=0)
         centres = _unit(sums)
     return centres
+
+
+def _nearest(vectors: Floats, centres: Floats) -> NDArray[np.int64]:
+    """Return the number of the centre nearest to each vector."""
+    blocks = (vectors[start : start + _BLOCK] for start in range(0, len(vectors), _BLOCK))
+    return np.concatenate([np.argmax(block @ centres.T, axis=1) for block in blocks])
 
 
 def _best(scores: Floats, count: int) -> NDArray[np.int64]:

@@ -10,7 +10,7 @@ several sizes, the medians side by side.
 The chunks are real passages with two real vectors each, joined (tests.benchmarks.scale_passages),
 and those grown from them (tests.benchmarks.scale_growth). The questions are the test split's of
 the public sets. `Index.search` is measured in processes of its own; a first query is one of a new
-process, the file being in the page cache. Changes are made to a copy. Vectors, the indexes, and
+process, the file being in the page cache. Changes are made to copies. Vectors, the indexes, and
 the same vectors in sqlite-vec's own table are kept in the folder: a second run measures only, and
 shows the bulk load as it was when the index was built, unless it is built `--fresh`. `--curve`
 adds the recall by the share of cells scanned that the vectors themselves have.
@@ -75,12 +75,10 @@ def rows(
     busy = f"{rate:,.0f} chunks/s, {index.load.chunks / index.load.cpu_seconds:,.0f} a CPU second"
     yield Row("bulk load", busy, rate, ">= 8,000 chunks/s", rate >= 8_000)
     yield from _sizes(index.path, corpus.size)
-    changed = scale_index.copied(index.path)
-    try:
-        yield from _changes(index.path, changed, corpus, asked)
-    finally:
-        for each in changed.parent.glob(f"{changed.name}*"):
-            each.unlink()
+    with scale_index.copied(index.path) as changed:
+        yield from _additions(changed, corpus, asked)
+    with scale_index.copied(index.path) as changed:
+        yield from _replacements(index.path, changed, corpus, asked)
 
 
 def _curve(corpus: Corpus, asked: Asked) -> Iterator[Row]:
@@ -145,20 +143,9 @@ def _sizes(path: Path, size: int) -> Iterator[Row]:
             yield Row(f"  {name}", f"{megabytes:,.0f} MB", megabytes)
 
 
-def _changes(path: Path, changed: Path, corpus: Corpus, asked: Asked) -> Iterator[Row]:
+def _additions(changed: Path, corpus: Corpus, asked: Asked) -> Iterator[Row]:
     added = scale_measures.addition_row(changed, corpus)
     yield limited("add 1,000 chunks", added, p50=1_500)
-    replaced = scale_measures.replacement_rows(path, changed, corpus, asked)
-    rate = replaced.chunks / replaced.seconds
-    yield Row("30 % of the documents replaced", f"{rate:,.0f} chunks/s", rate)
-    fresh, after = replaced.megabytes
-    yield _no_worse("  size after that", fresh, after, "MB")
-    for name, (before, now) in {
-        "vectors": replaced.vectors,
-        "lexical": replaced.words,
-        "Index.search": replaced.searches,
-    }.items():
-        yield _no_worse(f"  {name} after that", before.median, now.median, "ms, p50")
     for processes in (False, True):
         reading = scale_measures.reader_row(changed, corpus, asked, processes=processes)
         ratio = reading.beside.p95 / reading.alone.p95
@@ -171,6 +158,20 @@ def _changes(path: Path, changed: Path, corpus: Corpus, asked: Asked) -> Iterato
             "p95 <= 2 x",
             ratio <= 2,
         )
+
+
+def _replacements(path: Path, changed: Path, corpus: Corpus, asked: Asked) -> Iterator[Row]:
+    replaced = scale_measures.replacement_rows(path, changed, corpus, asked)
+    rate = replaced.chunks / replaced.seconds
+    yield Row("30 % of the documents replaced", f"{rate:,.0f} chunks/s", rate)
+    fresh, after = replaced.megabytes
+    yield _no_worse("  size after that", fresh, after, "MB")
+    for name, (before, now) in {
+        "vectors": replaced.vectors,
+        "lexical": replaced.words,
+        "Index.search": replaced.searches,
+    }.items():
+        yield _no_worse(f"  {name} after that", before.median, now.median, "ms, p50")
 
 
 def _no_worse(what: str, fresh: float, after: float, unit: str) -> Row:
@@ -220,7 +221,12 @@ def _print_sizes(tables: dict[int, list[Row]]) -> None:
     )
     for what in by_what[-1]:
         if all(what in table for table in by_what):
-            print(f"{what:<44}" + "".join(f"{table[what]:>14,.1f}" for table in by_what))
+            print(
+                f"{what:<44}"
+                + "".join(
+                    f"{table[what]:>14,.{1 if table[what] >= 10 else 3}f}" for table in by_what
+                )
+            )
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ import shutil
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from itertools import chain, islice
 from pathlib import Path
@@ -249,13 +249,18 @@ class Stopwatch:
         self.cpu_seconds += time.process_time() - self._used
 
 
-def copied(path: Path) -> Path:
-    """Return a copy of an index beside it, over an older one."""
+@contextmanager
+def copied(path: Path) -> Iterator[Path]:
+    """Make a copy of an index beside it, for changes; it is removed at the end."""
     target = path.with_name("changed.db")
     store = SqliteStore(path)
     store.copy_to(target)
     store.close()
-    return target
+    try:
+        yield target
+    finally:
+        for each in target.parent.glob(f"{target.name}*"):
+            each.unlink()
 
 
 # --- sqlite-vec's own table --------------------------------------------------------------------

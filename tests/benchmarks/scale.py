@@ -216,17 +216,13 @@ def _print_sizes(tables: dict[int, list[Row]]) -> None:
     """Print the rows that all sizes have, side by side."""
     sizes = sorted(tables)
     by_what = [{row.what: row.value for row in tables[size]} for size in sizes]
-    print(
-        f"\n{'by size (ms, MB, chunks/s, times)':<44}" + "".join(f"{each:>14,}" for each in sizes)
-    )
+    heading = "by size (ms, MB, chunks/s, recall, times)"
+    print(f"\n{heading:<44}" + "".join(f"{size:>14,}" for size in sizes))
     for what in by_what[-1]:
-        if all(what in table for table in by_what):
-            print(
-                f"{what:<44}"
-                + "".join(
-                    f"{table[what]:>14,.{1 if table[what] >= 10 else 3}f}" for table in by_what
-                )
-            )
+        values = [table[what] for table in by_what if what in table]
+        if len(values) == len(sizes):
+            columns = (f"{value:,.1f}" if value >= 10 else f"{value:.3f}" for value in values)
+            print(f"{what:<44}" + "".join(f"{column:>14}" for column in columns))
 
 
 if __name__ == "__main__":

@@ -37,10 +37,12 @@ SEED = 7
 class Growth:
     """Where grown vectors lie: how many neighbours of a real one span its surroundings, how wide.
 
-    10 neighbours and a width of 0.8 come nearest of those in `--grid`.
+    Of those in `--grid` 20 and 0.8 come nearest at both sizes: for 1,000 questions of dev, by the
+    first view, recall differs by .001 on average and .005 at most at 29,000 chunks, by .002 and
+    .006 at 77,000.
     """
 
-    neighbours: int = 10
+    neighbours: int = 20
     width: float = 0.8
 
 

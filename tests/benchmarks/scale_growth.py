@@ -18,6 +18,7 @@ import hashlib
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -131,6 +132,7 @@ def texts(passages: Sequence[Passage], pairs: Iterable[tuple[int, int]]) -> Iter
             yield f"{_halves(passages[other].text)[0]} {_halves(passages[one].text)[1]}"
 
 
+@lru_cache(maxsize=200_000)  # a million chunks ask for those of 100,000 passages again and again
 def _halves(text: str) -> tuple[str, str]:
     """Return a text cut at the beginning of a sentence or word, as near its middle as can be."""
     starts = [span.start for span in sentences(text)][1:]

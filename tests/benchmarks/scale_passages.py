@@ -53,6 +53,11 @@ class Passage:
     text: str
     sentence: str = ""
 
+    @property
+    def embedded(self) -> str:
+        """What the first view is made of."""
+        return f"{self.title}\n\n{self.text}"
+
 
 # --- gathering ---------------------------------------------------------------------------------
 
@@ -188,7 +193,8 @@ def _embed_batch(texts: list[str], path: Path) -> None:
 def joined(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """Return two views as one vector of twice the dimensions and length 1."""
     both = np.concatenate([first, second], axis=1)
-    return both / np.linalg.norm(both, axis=1, keepdims=True)
+    scaled: np.ndarray = both / np.linalg.norm(both, axis=1, keepdims=True)
+    return scaled
 
 
 def load(keep: Path, docs: Sequence[Path], count: int) -> tuple[list[Passage], np.ndarray]:
@@ -199,12 +205,16 @@ def load(keep: Path, docs: Sequence[Path], count: int) -> tuple[list[Passage], n
         found = gather(docs, count)
         lines = (json.dumps([p.uri, p.title, p.text, p.sentence]) + "\n" for p in found)
         kept.write_text("".join(lines), encoding="utf-8")
-    passages = [
-        Passage(*json.loads(line)) for line in kept.read_text(encoding="utf-8").splitlines()
-    ]
-    texts = embed(keep, "passages", [f"{p.title}\n\n{p.text}" for p in passages])
+    passages = kept_passages(keep, count)
+    texts = embed(keep, "passages", [passage.embedded for passage in passages])
     telling = embed(keep, "sentences", [p.sentence for p in passages])
     return passages, joined(texts, telling)
+
+
+def kept_passages(keep: Path, count: int) -> list[Passage]:
+    """Return the passages that a folder keeps."""
+    with (keep / f"passages-{count}.jsonl").open(encoding="utf-8") as lines:
+        return [Passage(*json.loads(line)) for line in lines]
 
 
 def load_questions(keep: Path, split: str) -> tuple[list[str], np.ndarray]:
@@ -228,9 +238,8 @@ def main() -> None:
         asked, _ = load_questions(options.keep, split)
         print(f"{len(asked):,} questions of {split}")
     characters = sum(len(passage.text) for passage in passages)
-    print(
-        f"{len(passages):,} passages of {characters / len(passages):.0f} characters, {vectors.shape}"
-    )
+    length = characters / len(passages)
+    print(f"{len(passages):,} passages of {length:.0f} characters, {vectors.shape}")
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ _SHORTEST, _LONGEST = 5, 24
 # From this many letters on two slips are looked for where one finds nothing.
 _SHORTEST_WITH_TWO_SLIPS = 8
 # How many words of a query are looked at: each costs 1.5 ms at 10k chunks, and 15 to 50 ms where
-# it holds a million, in fifteen parts; 1 to 6 ms once these are merged (words.optimize).
+# it holds a million, in fifteen parts; 1 to 6 ms once these are merged (words.merge).
 _MOST_WORDS = 2
 _MOST_CORRECTIONS = 2
 

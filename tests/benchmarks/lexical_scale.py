@@ -153,8 +153,9 @@ def made(keep: Path, count: int) -> tuple[Path, Path]:
         shutil.copy(written, merged)
         database = Database(merged)
         began, cpu = time.monotonic(), time.process_time()
-        with database.exclusive(), database.writing() as connection:
-            words.optimize(connection)
+        with database.exclusive():
+            for _ in Upkeep(database, lambda: False, count).words():
+                pass
         database.close()
         print(f"merged in {time.process_time() - cpu:.1f} s CPU, {_since(began)}")
     return written, merged

@@ -74,6 +74,9 @@ def rows(
     rate = index.load.chunks / index.load.seconds
     busy = f"{rate:,.0f} chunks/s, {index.load.chunks / index.load.cpu_seconds:,.0f} a CPU second"
     yield Row("bulk load", busy, rate, ">= 8,000 chunks/s", rate >= 8_000)
+    seconds = index.load.index_seconds
+    took = f"{seconds:.1f} s, CPU {index.load.index_cpu_seconds:.1f}"
+    yield Row("  building the vector index then", took, seconds)
     yield from _sizes(index.path, corpus.size)
     with scale_index.copied(index.path) as changed:
         yield from _additions(changed, corpus, asked)

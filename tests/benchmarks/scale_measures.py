@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import statistics
 import subprocess
@@ -22,6 +21,7 @@ from ragkit.db import Database, fetch
 from ragkit.lexical import query_terms
 from ragkit.retrieval import LIST_DEPTH
 from ragkit.store import SqliteStore
+from ragkit.types import Effort
 from tests.benchmarks import scale_growth, scale_index
 from tests.benchmarks.scale_growth import Floats
 from tests.benchmarks.scale_index import CHUNKS_A_DOCUMENT, Corpus, Stopwatch, batches
@@ -86,21 +86,14 @@ def interleaved(
 # --- the two lists -----------------------------------------------------------------------------
 
 
-def efforts(store: SqliteStore) -> tuple[str, ...]:
-    """Return what `store.semantic` can be asked for; an exact scan is all where it can't choose."""
-    is_chosen = "effort" in inspect.signature(store.semantic).parameters
-    return ("default", "thorough", "exact") if is_chosen else ("exact",)
-
-
-def nearest(store: SqliteStore, vector: Floats, effort: str, limit: int = TOP) -> list[int]:
+def nearest(store: SqliteStore, vector: Floats, effort: Effort, limit: int = TOP) -> list[int]:
     """Return the rows of the corpus nearest to a vector, by the store."""
-    chosen: dict[str, Any] = {"effort": effort} if len(efforts(store)) > 1 else {}
-    found = store.semantic(vector, limit=limit, allowed=None, **chosen)
+    found = store.semantic(vector, limit=limit, allowed=None, effort=effort)
     return [number - 1 for number, _ in found]  # chunks are numbered as they were written
 
 
 def _near(
-    store: SqliteStore, vectors: Floats, effort: str, limit: int = TOP
+    store: SqliteStore, vectors: Floats, effort: Effort, limit: int = TOP
 ) -> Callable[[int], list[int]]:
     return lambda place: nearest(store, vectors[place], effort, limit)
 
@@ -115,15 +108,13 @@ def vector_rows(store: SqliteStore, corpus: Corpus, asked: Asked) -> dict[str, t
     """Return times and recall@10 against an exact scan by effort, and of a search's whole list."""
     vectors = asked.vectors[:_VECTOR_QUESTIONS]
     _, best = scale_growth.exact(corpus.vectors[: corpus.size], vectors, TOP)
-    first, *others = efforts(store)
     alternatives = {
-        name: _near(store, vectors, name)
-        for name in (first, *others)
-        if name == first or name != "exact"
+        "default": _near(store, vectors, "default"),
+        "thorough": _near(store, vectors, "thorough"),
+        f"default, {LIST_DEPTH} chunks": _near(store, vectors, "default", LIST_DEPTH),
     }
-    alternatives[f"{first}, {LIST_DEPTH} chunks"] = _near(store, vectors, first, LIST_DEPTH)
     for place in range(_WARMING):
-        nearest(store, asked.vectors[-1 - place], first)
+        nearest(store, asked.vectors[-1 - place], "default")
     found = {}
     for name, (times, lists) in interleaved(alternatives, len(vectors)).items():
         shares = [
@@ -140,9 +131,8 @@ def vec0_rows(
     """Return times of the store and of sqlite-vec's own table, and how far their lists agree."""
     connection = scale_index.vec0(keep, corpus)
     alternatives = {
-        effort: _near(store, asked.vectors, effort)
-        for effort in efforts(store)
-        if effort != "thorough"
+        "default": _near(store, asked.vectors, "default"),
+        "exact": _near(store, asked.vectors, "exact"),
     }
     alternatives["vec0"] = lambda place: scale_index.vec0_nearest(
         connection, asked.vectors[place], TOP
@@ -247,10 +237,9 @@ def replacement_rows(fresh: Path, changed: Path, corpus: Corpus, asked: Asked) -
     load = scale_index.written(changed, replacements(corpus))
     stores = SqliteStore(fresh), SqliteStore(changed)
     indexes = opened(fresh), opened(changed)
-    effort = efforts(stores[0])[0]
     alternatives: dict[str, Callable[[int], object]] = {}
     for side, (store, index) in enumerate(zip(stores, indexes, strict=True)):
-        alternatives[f"vectors {side}"] = _near(store, asked.vectors, effort)
+        alternatives[f"vectors {side}"] = _near(store, asked.vectors, "default")
         alternatives[f"words {side}"] = _words(store, asked.texts)
         alternatives[f"search {side}"] = _search(index, asked.texts)
     interleaved(alternatives, _WARMING)

@@ -32,8 +32,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import apsw
-
 from ragkit.db import Database
 from ragkit.evaluation import SEED, Case, Measure, evaluate
 from ragkit.evaluation.statistics import paired_difference, percentile
@@ -41,9 +39,11 @@ from ragkit.index import Index
 from ragkit.lexical import plain_words, query_terms
 from ragkit.providers.local import MiniLM
 from ragkit.settings import Settings
-from ragkit.store import SqliteStore, rows, words
+from ragkit.store import Entry, SqliteStore, words
+from ragkit.store.upkeep import Upkeep
 from ragkit.text import STOP_WORDS, sentences
 from ragkit.types import Chunk, Document, Mode, Span
+from ragkit.vectors import input_hash
 from tests.benchmarks.quality_sets import SETS
 from tests.benchmarks.scale_passages import Passage, questions
 
@@ -52,6 +52,7 @@ PASSAGES = 100_000
 LIMIT = 100  # as deep as a search reads the list
 _BATCH = 1_000  # rows of a transaction
 _WARMING = 20  # questions
+_NO_CELLS = 10**12
 _NO_BUDGET = words.Budget(postings=10**12, fewest=0)
 _MEASURED = {"beir-scifact": "ndcg@10", "squad2-dev": "ndcg@10", "chroma-chunking": "span_recall@5"}
 
@@ -78,34 +79,28 @@ def grown(passages: Sequence[Passage], count: int) -> Iterator[Passage]:
 
 
 def build(path: Path, passages: Iterable[Passage]) -> float:
-    """Write documents, chunks and words, and no vectors; return the CPU seconds of the words."""
-    database = Database(path)
+    """Write documents with vectors of nothing to speak of; return the CPU seconds of that."""
+    store = SqliteStore(path, cells_from=_NO_CELLS)
     by_document = itertools.groupby(passages, key=lambda passage: passage.uri)
     documents = ((uri, list(group)) for uri, group in by_document)
     seconds = 0.0
-    with database.exclusive():
+    with store.exclusive():
         for batch in _batches(documents):
-            with database.writing() as connection:
-                found = [row for uri, group in batch for row in _written(connection, uri, group)]
+            entries = [_entry(uri, group) for uri, group in batch]
             started = time.process_time()
-            with database.writing() as connection:
-                words.put(connection, found)
+            store.put_many(entries)
             seconds += time.process_time() - started
-    database.close()
+    store.close()
     return seconds
 
 
-def _written(
-    connection: apsw.Connection, uri: str, group: Sequence[Passage]
-) -> list[words.WordRow]:
-    """Write a document and its chunks; return what the word index is to hold of them."""
+def _entry(uri: str, group: Sequence[Passage]) -> Entry:
     document = Document(
         id=uri, uri=uri, title=group[0].title, text="", media_type="text/plain", content_hash=""
     )
     chunks = _chunks(document, group)
-    number = rows.write_document(connection, document, size_bytes=0, mtime_ns=0, now="")
-    numbers = rows.write_chunks(connection, number, chunks)
-    return [words.row(numbers[each.id], each.text, each.title, (), uri) for each in chunks]
+    embeddings = [(input_hash(chunk.id), bytes(4)) for chunk in chunks]
+    return Entry(document, chunks, embeddings, 0, 0)
 
 
 def _batches(
@@ -148,7 +143,7 @@ def made(keep: Path, count: int) -> tuple[Path, Path]:
         kept = (keep / f"passages-{PASSAGES}.jsonl").read_text(encoding="utf-8").splitlines()
         began = time.monotonic()
         seconds = build(written, grown([Passage(*json.loads(line)) for line in kept], count))
-        print(f"{count / seconds:,.0f} rows/s CPU into the words; {_since(began)} in all")
+        print(f"{count / seconds:,.0f} chunks/s CPU; {_since(began)} in all")
     if not merged.exists():
         shutil.copy(written, merged)
         database = Database(merged)

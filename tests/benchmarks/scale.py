@@ -74,6 +74,7 @@ def rows(
         yield from _curve(corpus, asked)
     store = SqliteStore(index.path)
     yield from _vectors(store, corpus, asked)
+    yield from _quality(store, corpus, keep)
     yield from _beside_vec0(store, keep, corpus, asked)
     times, count = scale_measures.lexical_row(store, asked)
     yield limited(f"lexical, {count} questions of 6 to 10 words", times, p50=40, p95=120)
@@ -110,6 +111,18 @@ def _vectors(store: SqliteStore, corpus: Corpus, asked: Asked) -> Iterator[Row]:
             times.median,
             f"{row.target}, recall@10 >= {least:g}" if most else "",
             row.is_met and recall >= least,
+        )
+
+
+def _quality(store: SqliteStore, corpus: Corpus, keep: Path) -> Iterator[Row]:
+    for name, found in scale_measures.quality_rows(store, corpus, keep).items():
+        change = found.loss
+        yield Row(
+            f"nDCG@10 of {found.questions} of {name}, by meaning",
+            f"{change.mean:+.4f} ({change.low:+.4f} to {change.high:+.4f}), scan {found.exact:.4f}",
+            change.mean,
+            ">= -.003",
+            change.mean >= -0.003,
         )
 
 

@@ -18,11 +18,14 @@ import numpy as np
 
 from ragkit import Index
 from ragkit.db import Database, fetch
+from ragkit.evaluation import SEED, Case
+from ragkit.evaluation.statistics import Difference, paired_difference
 from ragkit.lexical import query_terms
+from ragkit.metrics import ndcg
 from ragkit.retrieval import LIST_DEPTH
 from ragkit.store import SqliteStore
 from ragkit.types import Effort
-from tests.benchmarks import scale_growth, scale_index
+from tests.benchmarks import quality_sets, scale_growth, scale_index, scale_passages
 from tests.benchmarks.scale_growth import Floats
 from tests.benchmarks.scale_index import CHUNKS_A_DOCUMENT, Corpus, Stopwatch, batches
 from tests.benchmarks.scale_worker import opened
@@ -33,6 +36,7 @@ _FIRST_QUERIES = 5
 _WARMING = 20  # searches before those that are timed
 _ADDED, _ADDITIONS = 1_000, 5
 _REPLACED = 3  # of ten documents
+_JUDGED = 300  # questions of a set whose documents are known
 _READERS, _READING_SECONDS, _READING_ROUNDS = 4, 8.0, 2
 _LENGTHS = range(6, 11)  # of a lexical question
 
@@ -122,6 +126,45 @@ def vector_rows(store: SqliteStore, corpus: Corpus, asked: Asked) -> dict[str, t
             for rows, exact in zip(lists, best.tolist(), strict=True)
         ]
         found[name] = times, statistics.fmean(shares)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """What the approximation costs: nDCG@10 of the scan and of the index, by documents."""
+
+    questions: int
+    exact: float
+    loss: Difference
+
+
+def quality_rows(store: SqliteStore, corpus: Corpus, keep: Path) -> dict[str, Quality]:
+    """Return what the default effort loses to a scan, for questions with known documents."""
+    asked, vectors = scale_passages.load_questions(keep, "test")
+    place = {question: number for number, question in enumerate(asked)}
+    named = [passage.uri.rsplit("/", 1)[-1] for passage in corpus.passages]
+    found = {}
+    for public in (quality_sets.scifact(), quality_sets.squad2()):
+        cases = public.of_split("test")[:_JUDGED]
+        chosen = vectors[[place[case.question] for case in cases]]
+        _, best = scale_growth.exact(corpus.vectors[: corpus.size], chosen, LIST_DEPTH)
+
+        def scored(case: Case, rows: Sequence[int]) -> float:
+            # What was grown from a passage is no document that anybody has judged.
+            documents = [
+                named[row] if row < len(named) and corpus.pairs[row, 0] == row else f"grown {row}"
+                for row in rows
+            ]
+            return ndcg(list(dict.fromkeys(documents)), case.documents, k=TOP)
+
+        exact = [scored(case, rows) for case, rows in zip(cases, best.tolist(), strict=True)]
+        near = [
+            scored(case, nearest(store, vector, "default", LIST_DEPTH))
+            for case, vector in zip(cases, chosen, strict=True)
+        ]
+        found[public.name] = Quality(
+            len(cases), statistics.fmean(exact), paired_difference(exact, near, seed=SEED)
+        )
     return found
 
 

@@ -151,19 +151,21 @@ def create(connection: apsw.Connection) -> None:
         " trained_through, error, recall) VALUES (1, ?, ?, 0, 0, 0, 0, 0, 0, 0)",
         (_FORMAT, engine(connection)),
     )
-    for event, old, new in (
-        ("INSERT ON vectors", False, True),
-        ("DELETE ON vectors", True, False),
-        ("UPDATE OF embedding ON vectors", True, True),
+    take_out = "DELETE FROM vector_cells WHERE rowid = old.chunk;"
+    put_in = "INSERT INTO vector_cells (rowid, vector) VALUES (new.chunk, new.embedding);"
+    for event, condition, action in (
+        ("insert", "new.chunk <= (SELECT through FROM vector_index)", put_in),
+        ("delete", "old.chunk <= (SELECT through FROM vector_index)", take_out),
+        (
+            "update",
+            "new.chunk <= (SELECT through FROM vector_index)"
+            " AND new.embedding IS NOT old.embedding",
+            take_out + put_in,
+        ),
     ):
-        take_out = "DELETE FROM vector_cells WHERE rowid = old.chunk;" if old else ""
-        put_in = "INSERT INTO vector_cells (rowid, vector) VALUES (new.chunk, new.embedding);"
-        name = f"vector_cells_{event.split()[0].lower()}"
-        row = "new" if new else "old"
         connection.execute(
-            f"CREATE TRIGGER {name} AFTER {event}"
-            f" WHEN {row}.chunk <= (SELECT through FROM vector_index)"
-            f" BEGIN {take_out} {put_in if new else ''} END"
+            f"CREATE TRIGGER vector_cells_{event} AFTER {event} ON vectors"
+            f" WHEN {condition} BEGIN {action} END"
         )
 
 

@@ -47,6 +47,12 @@ def known(store: SqliteStore) -> cells.Cells:
     return found
 
 
+def holes(store: SqliteStore) -> int:
+    found = store.stats().vector_index
+    assert found is not None, "there is an index"
+    return found.holes
+
+
 @pytest.fixture(scope="module")
 def once(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A file with an index of cells over three thousand vectors."""
@@ -112,6 +118,14 @@ def test_it_follows_what_is_written_changed_and_removed(built: SqliteStore) -> N
     built.remove("new")
     assert not texts(built, changed, limit=1)[0].startswith("new ")
     assert held(built) == numbers(built)
+
+
+def test_what_is_written_again_as_it_was_leaves_no_hole(built: SqliteStore) -> None:
+    """Only a vector that changes is taken out and put in; what is taken out is counted."""
+    put(built, "d0", drawn(3_000, seed=1)[:OF_A_DOCUMENT])
+    assert holes(built) == 0
+    built.remove("d0")
+    assert 0 < holes(built) <= OF_A_DOCUMENT
 
 
 def test_a_transaction_that_fails_leaves_it_as_it_was(built: SqliteStore) -> None:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from ragkit import db
-from ragkit.store import SqliteStore, cells
+from ragkit.store import SqliteStore, cells, searching
 from ragkit.types import Effort, Filters
 from tests.drawn import ENOUGH, OF_A_DOCUMENT, Array, drawn, fill, held, numbers, opened, put
 
@@ -140,8 +140,11 @@ def test_a_transaction_that_fails_leaves_it_as_it_was(built: SqliteStore) -> Non
 
 
 @pytest.mark.parametrize("passing", [30, 700])
-def test_filters_are_applied_within_the_search(built: SqliteStore, passing: int) -> None:
-    """The best of what passes is found, however little passes."""
+def test_filters_are_applied_within_the_search(
+    built: SqliteStore, passing: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The best of what passes is found, however little passes, and in whichever cells it lies."""
+    monkeypatch.setattr(searching, "BUDGETS", {"default": searching.Budget(0.02, 0)})
     fill(built, drawn(passing, seed=6), name="e", collection="b")
     for query in drawn(10, seed=7):
         only = Filters(collections=("b",))
@@ -154,7 +157,7 @@ def test_many_that_pass_a_filter_are_found_by_the_index(
     built: SqliteStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where a filter leaves too many for a scan the cells are searched, further than without."""
-    monkeypatch.setattr("ragkit.store.searching._FEW_CHUNKS", 500)
+    monkeypatch.setattr(searching, "_FEW_CHUNKS", 500)
     fill(built, drawn(1_000, seed=6), name="e", collection="b")
     only = Filters(collections=("b",))
     shared = 0

@@ -139,12 +139,12 @@ def test_a_transaction_that_fails_leaves_it_as_it_was(built: SqliteStore) -> Non
     assert recall(built, vector[np.newaxis]) > 0.8
 
 
-@pytest.mark.parametrize("passing", [30, 700])
+@pytest.mark.parametrize("passing", [30, 1_500])
 def test_filters_are_applied_within_the_search(
     built: SqliteStore, passing: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The best of what passes is found, however little passes, and in whichever cells it lies."""
-    monkeypatch.setattr(searching, "BUDGETS", {"default": searching.Budget(0.02, 0)})
+    monkeypatch.setattr(searching, "BUDGETS", {"default": searching.Budget(0.001, 0)})
     fill(built, drawn(passing, seed=6), name="e", collection="b")
     for query in drawn(10, seed=7):
         only = Filters(collections=("b",))

@@ -249,7 +249,7 @@ def _stats_rows(held: Stats) -> list[tuple[str, ...]]:
         ("characters", f"{held.characters}"),
         ("size", f"{held.size_bytes / 1e6:.1f} MB"),
     ]
-    rows += [(f"  {part}", f"{size / 1e6:.1f} MB") for part, size in held.sizes.items()]
+    rows += [(f"size of {part}", f"{size / 1e6:.1f} MB") for part, size in held.sizes.items()]
     rows.append(("generation", f"{held.generation}"))
     rows.append(("vector index", _vector_index(held.vector_index)))
     if held.fingerprint:

@@ -143,6 +143,7 @@ def test_stats(library: Ragkit) -> None:
     assert rows["documents"] == "2"
     assert rows["collections"] == "default 2"
     assert rows["kinds"] == "text/markdown 2"
+    assert rows["size of vectors"].endswith(" MB")
     body = library("stats", "--json").json
     assert body["chunks"] == body["vectors"] == int(rows["chunks"])
     assert body["fingerprint"]["dimensions"] == 384

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import apsw
@@ -476,4 +477,24 @@ def test_a_filter_is_looked_up_for_what_matches(tmp_path: Path) -> None:
         (query,) = (sql for sql in asked if "json_each" in sql)
         plan = connection.execute(f"EXPLAIN QUERY PLAN {query}", ("twelve", 9, "[1]")).fetchall()
     assert plan[0][3] == "SCAN words VIRTUAL TABLE INDEX 0:M4"  # by match alone; 0:=M4 by chunk
+    store.close()
+
+
+@pytest.mark.parametrize("passing", [range(1, 13), [1, 12], [10, 11, 12], []])
+def test_a_filter_of_many_documents_finds_what_one_of_few_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, passing: Sequence[int]
+) -> None:
+    """However many of the first pass it, and also where none of those do."""
+    store = SqliteStore(tmp_path / "index.db")
+    for number in range(1, 13):  # the later the worse
+        text = f"Salt keeps.{' Bread needs a rest.' * number}"
+        put(store, document(text, uri=f"file:///{number}.md", id_=f"{number}"))
+    allowed = json.dumps(list(passing))
+    for limit in (1, 2, 50):
+        looked_up = store.lexical(["salt"], limit=limit, allowed=allowed)
+        assert len(looked_up) == min(limit, len(passing))
+        with monkeypatch.context() as many:
+            many.setattr(words, "_MANY_DOCUMENTS", 0)
+            many.setattr(words, "_LOOKED_AT", 2)
+            assert store.lexical(["salt"], limit=limit, allowed=allowed) == looked_up
     store.close()

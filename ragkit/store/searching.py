@@ -80,7 +80,7 @@ class Searching:
         with self._db.reading() as connection:
             return self._remembered.get(
                 state.generation(connection),
-                filters,
+                repr(filters),  # whose fields may be lists
                 lambda: json.dumps(filtering.passing(connection, filters)),
             )
 

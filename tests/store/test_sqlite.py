@@ -125,3 +125,13 @@ def test_an_unknown_name_is_an_error(store: SqliteStore) -> None:
     """It says so, and how to list the documents."""
     with pytest.raises(DocumentNotFound, match="no document nobody"):
         store.find("nobody")
+
+
+def test_filters_may_be_lists_and_see_what_is_written_later(store: SqliteStore) -> None:
+    """What passes is remembered as long as nothing is written."""
+    put(store, document("a", "Walruses sleep.", collection="sea"))
+    lists = Filters(collections=["sea"])  # type: ignore[arg-type]
+    for _ in range(2):
+        assert found(store, "walruses", filters=lists) == ["a"]
+    put(store, document("b", "Walruses fish.", collection="sea"))
+    assert sorted(found(store, "walruses", filters=lists)) == ["a", "b"]

@@ -31,7 +31,10 @@ OLDEST_READABLE = 1
 APPLICATION_ID = 0x7261676B  # "ragk", in the file's header
 PAGE_BYTES = 16_384
 _CHECKSUM_BYTES = 8  # what the checksum VFS asks for at the end of each page
-_CACHE_KIB = 16_384
+_WRITER_CACHE_KIB = 16_384
+# It holds what searches of a large index come back to, and grows with use: of a million vectors'
+# cells they take 13 ms with 16 MiB, 10 ms with 64 MiB, 9 ms with 160 MiB.
+_READER_CACHE_KIB = 65_536
 # Of the log, before it is copied into the file: the pages of the indexes by hash, which every
 # transaction touches all over, are copied once for several of them (200,000 chunks in 20 s, with
 # SQLite's own 1,000 pages in 27 s). At most 64 MiB, and gone when the writer is done.
@@ -317,7 +320,7 @@ def _opened_reader(name: str, path: Path) -> apsw.Connection:
     flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
     connection = apsw.Connection(name, flags=flags, vfs=_checksum_vfs())
     try:
-        _set_up(connection)
+        _set_up(connection, cache_kib=_READER_CACHE_KIB)
         _check(connection, path)
     except BaseException:
         connection.close()
@@ -339,7 +342,7 @@ def _open_writer(path: Path) -> apsw.Connection:
         if path.stat().st_size == 0:
             connection.pragma("page_size", PAGE_BYTES)
             connection.reserve_bytes("main", _CHECKSUM_BYTES)
-        _set_up(connection)
+        _set_up(connection, cache_kib=_WRITER_CACHE_KIB)
         if not _is_new(connection):
             _check_owner(connection, path)  # before journal_mode changes another program's file
         connection.pragma("journal_mode", "wal")
@@ -353,9 +356,9 @@ def _open_writer(path: Path) -> apsw.Connection:
     return connection
 
 
-def _set_up(connection: apsw.Connection) -> None:
+def _set_up(connection: apsw.Connection, *, cache_kib: int) -> None:
     connection.set_busy_timeout(_BUSY_TIMEOUT_MS)
-    connection.pragma("cache_size", -_CACHE_KIB)
+    connection.pragma("cache_size", -cache_kib)
     connection.pragma("temp_store", "memory")
     connection.enable_load_extension(True)
     for extension in (_vector_extension(), _cell_extension()):

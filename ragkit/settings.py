@@ -249,8 +249,8 @@ class Settings:
     )
     search_effort: Effort = _key(  # noqa: RUF009 - as above
         "default",
-        "How much of a vector index a search by meaning looks at: 8 percent of a million vectors"
-        " (default), 20 percent (thorough) or all (exact); of fewer vectors more, of 100,000 all.",
+        "How much of a vector index a search by meaning looks at: 10 percent of a million vectors"
+        " (default), 25 percent (thorough) or all (exact); of fewer vectors more, of 100,000 all.",
     )
     vector_index_from: int = _key(
         VECTOR_INDEX_FROM,

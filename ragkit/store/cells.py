@@ -38,7 +38,7 @@ _MOST_THREADS = 4
 # twice the root, .981 with three times, .984 with four times, which takes longer to write.
 _CELLS_A_ROOT = 3
 _FEWEST_CELLS, _MOST_CELLS = 64, 4096
-_SAMPLE_A_CELL = 16
+_SAMPLE_A_CELL = 32
 _DIMENSIONS_A_BYTE = 8
 
 # It is trained again when there are four times as many vectors, or when those that came since, at

@@ -36,7 +36,7 @@ _FIRST_QUERIES = 5
 _WARMING = 20  # searches before those that are timed
 _ADDED, _ADDITIONS = 1_000, 5
 _REPLACED = 3  # of ten documents
-_JUDGED = 300  # questions of a set whose documents are known
+_JUDGED = 1_000  # questions of a set whose documents are known
 _READERS, _READING_SECONDS, _READING_ROUNDS = 4, 8.0, 2
 _LENGTHS = range(6, 11)  # of a lexical question
 

@@ -219,7 +219,7 @@ def train(connection: apsw.Connection) -> bytes:
         " (SELECT embedding FROM vectors WHERE chunk IN"
         " (SELECT chunk FROM vectors ORDER BY input_hash LIMIT ?))",
         json.dumps(options),
-        max(_SAMPLE_A_CELL * cells, _LEAST_SAMPLE),
+        max(min(_SAMPLE_A_CELL * cells, count // 2), _LEAST_SAMPLE),  # half, to compare with it
     )
     model: bytes = found[0][0]
     return model

@@ -249,7 +249,7 @@ class Settings:
     )
     search_effort: Effort = _key(  # noqa: RUF009 - as above
         "default",
-        "How much of a vector index a search by meaning looks at: 13 percent of a million vectors"
+        "How much of a vector index a search by meaning looks at: 16 percent of a million vectors"
         " (default), 25 percent (thorough) or all (exact); of fewer vectors more, of 100,000 all.",
     )
     vector_index_from: int = _key(

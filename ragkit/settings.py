@@ -315,6 +315,59 @@ class Settings:
         minimum=-100,
         maximum=100,
     )
+    presets: str = _key(
+        "",
+        "Filters with a name, as models of the server (ragkit/NAME): manuals: type=application/pdf"
+        " path=manuals/**; law: collection=statutes collection=cases.",
+    )
+    server_host: str = _key(
+        "127.0.0.1", "The address that the server listens on; any but this machine's needs a key."
+    )
+    server_port: int = _key(
+        8484,
+        "The port that the server listens on; 0 means any that is free.",
+        minimum=0,
+        maximum=65_535,
+    )
+    server_hosts: str = _key(
+        "",
+        "The names that the server is called by besides localhost and the address it listens on,"
+        " with commas between them; requests to other names are refused.",
+    )
+    server_origins: str = _key(
+        "",
+        "The web pages that may use the server besides its own, such as https://notes.example.org,"
+        " with commas between them.",
+    )
+    server_workers: int = _key(1, "How many processes serve the same index.", minimum=1, maximum=64)
+    server_answers: int = _key(
+        16,
+        "How many answers may be under way at once in a process; further ones are asked to come"
+        " back.",
+        minimum=1,
+        maximum=256,
+    )
+    server_waiting: int = _key(
+        256,
+        "How many other requests may wait for their turn in a process; further ones are asked to"
+        " come back.",
+        minimum=1,
+        maximum=10_000,
+    )
+    server_requests_per_minute: int = _key(
+        0, "The most requests a minute of one key to the server; 0 means any number.", minimum=0
+    )
+    server_body_mb: int = _key(
+        4, "The largest request but for uploads, in megabytes.", minimum=1, maximum=1_000
+    )
+    server_upload_mb: int = _key(
+        100, "The largest file that may be uploaded, in megabytes.", minimum=1, maximum=100_000
+    )
+    server_sources: bool = _key(
+        True,
+        "Whether the server's answers end with a list of their sources, for programs that show"
+        " nothing but the text.",
+    )
     show_removed: bool = _key(
         False, "Whether ask also prints the sentences that it removed, with the reason."
     )

@@ -42,7 +42,7 @@ _TYPES = {
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False)  # not frozen: Python writes the traceback into an exception
 class Refusal(Exception):
     """A request that is answered with an error: its status, what is wrong, and what to do."""
 

@@ -159,6 +159,7 @@ class Hit:
         chunk = self.chunk
         return {
             "chunk_id": chunk.id,
+            "document_id": chunk.document_id,
             "uri": chunk.uri,
             "title": chunk.title,
             "collection": chunk.collection,

@@ -6,7 +6,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -63,11 +63,22 @@ from ragkit.types import (
     Stats,
     Verification,
     WebPolicy,
+    WebSearch,
 )
 from ragkit.wiring import Given, Wiring, answer_template, web_search
 
 _URL = re.compile(r"https?://", re.IGNORECASE)
 _STDIN = re.compile(r"stdin:")
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """How a question is to be answered."""
+
+    limit: int
+    filters: Filters
+    web: WebPolicy
+    web_options: WebSearch
 
 
 class Index:
@@ -427,14 +438,22 @@ class Index:
         limit: int = 8,
         filters: Filters = Filters(),
         web: WebPolicy | None = None,
+        web_options: WebSearch | None = None,
     ) -> Answer:
         """Answer a question from the documents, each sentence with a quote that stands in them.
 
         `limit` is how many passages are looked at; `web` says whether the endpoint's web search
-        may help, by default as the settings do. With a `history`, oldest first, the question may
+        may help, and `web_options` how, by default as the settings do. With a `history`, oldest first, the question may
         be a follow-up. Raises as `search` does.
         """
-        events = self.ask_stream(question, history=history, limit=limit, filters=filters, web=web)
+        events = self.ask_stream(
+            question,
+            history=history,
+            limit=limit,
+            filters=filters,
+            web=web,
+            web_options=web_options,
+        )
         for event in events:
             if isinstance(event, Done):
                 return event.answer
@@ -448,38 +467,37 @@ class Index:
         limit: int = 8,
         filters: Filters = Filters(),
         web: WebPolicy | None = None,
+        web_options: WebSearch | None = None,
     ) -> Iterator[AnswerEvent]:
         """Yield an answer as it comes: Retrieved, then Sentence and Removed, then Done."""
         self._embedder()  # what can't be asked is said now, not at the first event
-        web = self._parts.settings.web if web is None else web
-        said = conversations.within_budget(history, self._parts.settings.history_tokens)
+        settings = self._parts.settings
+        said = conversations.within_budget(history, settings.history_tokens)
+        asked = _Asked(
+            limit,
+            filters,
+            settings.web if web is None else web,
+            web_search(settings) if web_options is None else web_options,
+        )
         if not said or not question.strip():
-            return self._events(question, limit=limit, filters=filters, web=web)
-        return self._follow_up(question, said, limit=limit, filters=filters, web=web)
+            return self._events(question, asked)
+        return self._follow_up(question, said, asked)
 
     def _follow_up(
-        self,
-        question: str,
-        said: Sequence[Message],
-        *,
-        limit: int,
-        filters: Filters,
-        web: WebPolicy,
+        self, question: str, said: Sequence[Message], asked: _Asked
     ) -> Iterator[AnswerEvent]:
         meant = conversations.stand_alone(question, said, chat=self._parts.chat())
-        events = self._events(meant.question, limit=limit, filters=filters, web=web)
-        yield from meant.told(events)
+        yield from meant.told(self._events(meant.question, asked))
 
-    def _events(
-        self, question: str, *, limit: int, filters: Filters, web: WebPolicy
-    ) -> Iterator[AnswerEvent]:
+    def _events(self, question: str, asked: _Asked) -> Iterator[AnswerEvent]:
         with self._store.snapshot():  # until all is retrieved, as in `search`
-            events = self._asker(web).answer(question, limit=limit, filters=filters)
+            asker = self._asker(asked.web, asked.web_options)
+            events = asker.answer(question, limit=asked.limit, filters=asked.filters)
             first = next(events)
         yield first
         yield from events
 
-    def _asker(self, web: WebPolicy) -> answering.Asker:
+    def _asker(self, web: WebPolicy, web_options: WebSearch) -> answering.Asker:
         settings = self._parts.settings
         return answering.Asker(
             store=self._store,
@@ -491,7 +509,7 @@ class Index:
             rewriter=self._parts.rewriter(),
             judge=self._parts.judge(),
             web=web,
-            web_options=web_search(settings),
+            web_options=web_options,
             settings=settings,
             template=answer_template(settings),
             context_window=self._parts.context_window,
@@ -506,7 +524,7 @@ class Index:
         Raises as `search` does.
         """
         with self._store.snapshot():
-            asker = self._asker("never")
+            asker = self._asker("never", WebSearch())
             return asker.prompt(question, limit=limit, filters=filters)
 
     def verify(self, answer: Answer | Mapping[str, Any]) -> Verification:
@@ -557,9 +575,14 @@ class Index:
 
     # --- what is there -------------------------------------------------------------------------
 
-    def documents(self, filters: Filters = Filters()) -> list[DocumentInfo]:
-        """Return the documents that pass the filters, by uri."""
-        return self._store.documents(filters)
+    def documents(
+        self, filters: Filters = Filters(), *, after: str = "", limit: int = 0
+    ) -> list[DocumentInfo]:
+        """Return the documents that pass the filters, by uri: after that one, at most `limit`.
+
+        0 is no limit.
+        """
+        return self._store.documents(filters, after=after, limit=limit)
 
     def get(self, reference: str) -> Document:
         """Return a whole document by id, uri, path, or a path's unique end.

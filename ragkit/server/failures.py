@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from starlette.responses import JSONResponse
-
 from ragkit import errors
+from ragkit.server.replies import Json
 
 _log = logging.getLogger(__name__)
 
@@ -66,8 +65,8 @@ class Refusal(Exception):
             }
         }
 
-    def response(self) -> JSONResponse:
-        return JSONResponse(self.to_dict(), status_code=self.status, headers=dict(self.headers))
+    def response(self) -> Json:
+        return Json(self.to_dict(), status_code=self.status, headers=dict(self.headers))
 
 
 def error_type(status: int) -> str:

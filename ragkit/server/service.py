@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Generic, TypeVar
 
 from starlette.requests import Request
@@ -25,8 +25,6 @@ T = TypeVar("T")
 # Threads for what is quickly done. More of them would only wait for one another: a search keeps a
 # core busy.
 QUICK_THREADS = 4
-_MODELS_KEPT_SECONDS = 60.0
-_LABELS_KEPT_SECONDS = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,22 +38,52 @@ class Contents:
 
 
 class Kept(Generic[T]):
-    """A value that is looked up anew once it is older than so many seconds."""
+    """A value that is looked up anew, beside the requests, once it is older than so many seconds.
+
+    A request gets the value of before meanwhile. Only while there is none it waits, and no longer
+    than `patience_seconds` after the look-up began; then it gets the `first` one.
+    """
 
     def __init__(
-        self, look_up: Callable[[], T], seconds: float, *, clock: Callable[[], float]
+        self,
+        look_up: Callable[[], T],
+        *,
+        first: T,
+        seconds: float,
+        patience_seconds: float,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._look_up = look_up
+        self._value = first
         self._seconds = seconds
+        self._patience_seconds = patience_seconds
         self._clock = clock
         self._lock = threading.Lock()
-        self._value: tuple[float, T] | None = None
+        self._began_at = -math.inf
+        self._is_there = threading.Event()
+        self._looking = False
 
     def get(self) -> T:
         with self._lock:
-            if self._value is None or self._clock() - self._value[0] > self._seconds:
-                self._value = (self._clock(), self._look_up())
-            return self._value[1]
+            now = self._clock()
+            if not self._looking and now - self._began_at > self._seconds:
+                self._looking, self._began_at = True, now
+                threading.Thread(target=self._refresh, name="ragkit-look-up", daemon=True).start()
+        self._is_there.wait(max(0.0, self._began_at + self._patience_seconds - now))
+        return self._value
+
+    def forget(self) -> None:
+        """Look the value up with the next request, and have that wait for it."""
+        with self._lock:
+            self._began_at = -math.inf
+            self._is_there.clear()
+
+    def _refresh(self) -> None:
+        try:
+            self._value = self._look_up()
+        finally:
+            self._looking = False
+            self._is_there.set()
 
 
 class Service:
@@ -68,7 +96,6 @@ class Service:
         *,
         keys: AccessKeys,
         uploads: Uploads,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.index = index
         self.settings = settings
@@ -79,8 +106,12 @@ class Service:
         )
         self.quick = Workers(QUICK_THREADS, settings.server_waiting)
         self.answers = Slots(settings.server_answers)
-        self._contents = Kept(self._look_up_contents, _LABELS_KEPT_SECONDS, clock=clock)
-        self._models = Kept(self._look_up_models, _MODELS_KEPT_SECONDS, clock=clock)
+        self._contents = Kept(
+            self._look_up_contents, first=Contents(), seconds=2.0, patience_seconds=30.0
+        )
+        self._models: Kept[tuple[Model, ...]] = Kept(
+            self._look_up_models, first=(), seconds=60.0, patience_seconds=2.0
+        )
 
     @property
     def name(self) -> str:
@@ -91,6 +122,10 @@ class Service:
     def contents(self) -> Contents:
         """Return what the index holds, as it was a moment ago."""
         return self._contents.get()
+
+    def changed(self) -> None:
+        """Take note that documents have come or gone."""
+        self._contents.forget()
 
     def _look_up_contents(self) -> Contents:
         try:
@@ -123,6 +158,3 @@ def service(request: Request) -> Service:
     return found
 
 
-def page_folder() -> Path:
-    """Return the folder of the page's files."""
-    return Path(__file__).parent / "page"

@@ -29,7 +29,8 @@ LAYERS: dict[str, frozenset[str]] = {
         " prompts templates reviewing citations extraction metrics screening filtering".split()
     ),
     "world": frozenset(
-        "config credentials db vectors cache store parsing sources watching providers".split()
+        "config credentials access_keys db vectors cache store parsing sources watching"
+        " providers".split()
     ),
     "use cases": frozenset(
         "indexing understanding reranking retrieval evidence joining drafts writing answering"
@@ -47,6 +48,7 @@ SIBLINGS = {
     "store": {"db", "vectors"},
     "vectors": {"db"},
     "credentials": {"config"},
+    "access_keys": {"config"},
     "watching": {"sources"},
     "reranking": {"understanding"},
     "retrieval": {"reranking", "understanding"},
@@ -66,6 +68,7 @@ SIBLINGS = {
 ONLY_FOR = {
     "wiring": {"plans", "index", "cli"},  # cli: the chat model that writes cases for `eval --make`
     "providers": {"fingerprints", "intake", "wiring"},
+    "access_keys": {"cli", "server"},
     "db": {"store", "vectors"},
     "cache": {"indexing", "wiring", "cli"},
     "store": set(
@@ -104,6 +107,7 @@ LIBRARIES = {
     "rich": {"cli"},
     "selectolax": {"parsing"},
     "sqlite_vec": {"db"},
+    "starlette": {"server"},
     "tenacity": {"providers.retries"},
     "watchfiles": {"watching"},
 }

@@ -75,10 +75,10 @@ def error_type(status: int) -> str:
     return _TYPES.get(status, default)
 
 
-def refusal_of(error: BaseException) -> Refusal:
+def refusal_of(error: BaseException, *, request_id: str = "") -> Refusal:
     """Return how an error is answered; one that isn't ours is a bug, and tells nothing of itself.
 
-    The bug goes to the log.
+    The bug goes to the log, with the request's id.
     """
     if isinstance(error, Refusal):
         return error
@@ -89,5 +89,5 @@ def refusal_of(error: BaseException) -> Refusal:
         return Refusal(status, str(error), error.code, hint=error.hint, headers=headers)
     if isinstance(error, OSError):
         return Refusal(507, f"the disk: {error.strerror or 'an error'}", "storage")
-    _log.error("a bug of ragkit", exc_info=error)
+    _log.error("a bug of ragkit (request %s)", request_id or "unknown", exc_info=error)
     return Refusal(500, "this is a bug of ragkit; its log says more", "internal")

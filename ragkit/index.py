@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any
 
 from ragkit import (
     answering,
+    cancelling,
     config,
     conversations,
     indexing,
@@ -428,6 +429,7 @@ class Index:
                 rewriter=self._parts.rewriter(),
                 judge=self._parts.judge(),
             )
+        cancelling.check()  # a chat model that was cancelled is one that didn't help
         return SearchReport(found.query, found.hits, found.steps, found.usage, found.notices)
 
     def ask(
@@ -480,16 +482,18 @@ class Index:
             web_search(settings) if web_options is None else web_options,
         )
         if not said or not question.strip():
-            return self._events(question, asked)
-        return self._follow_up(question, said, asked)
+            events = self._events(question, asked)
+        else:
+            events = self._follow_up(question, said, asked)
+        return cancelling.checked(events)
 
     def _follow_up(
         self, question: str, said: Sequence[Message], asked: _Asked
-    ) -> Iterator[AnswerEvent]:
+    ) -> Generator[AnswerEvent]:
         meant = conversations.stand_alone(question, said, chat=self._parts.chat())
         yield from meant.told(self._events(meant.question, asked))
 
-    def _events(self, question: str, asked: _Asked) -> Iterator[AnswerEvent]:
+    def _events(self, question: str, asked: _Asked) -> Generator[AnswerEvent]:
         with self._store.snapshot():  # until all is retrieved, as in `search`
             asker = self._asker(asked.web, asked.web_options)
             events = asker.answer(question, limit=asked.limit, filters=asked.filters)

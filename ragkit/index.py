@@ -622,6 +622,20 @@ class Index:
         """
         return self._store.get(self._find(reference))
 
+    def info(self, reference: str) -> DocumentInfo:
+        """Return a document's line of the list: everything but the text.
+
+        Raises DocumentNotFound.
+        """
+        return self._store.info(self._find(reference))
+
+    def has_original(self, reference: str) -> bool:
+        """Whether there are bytes for `original` to read; it alone finds out if they are the same.
+
+        Raises DocumentNotFound.
+        """
+        return originals.is_there(self._originals, self.info(reference))
+
     def original(self, reference: str) -> Original:
         """Return the bytes that a document was read from: kept ones, or those of its file.
 

@@ -67,6 +67,10 @@ class Originals:
                     with suppress(OSError):  # others are in it
                         path.parent.rmdir()
 
+    def has(self, content_hash: str) -> bool:
+        """Whether bytes of this hash are kept."""
+        return self._path(content_hash).is_file()
+
     def size_bytes(self) -> int:
         """Return how much is kept."""
         with self._errors():
@@ -99,6 +103,13 @@ def read(originals: Originals, document: DocumentInfo, *, max_bytes: int) -> Ori
     if data is None:
         data = _of_file(document, max_bytes)
     return Original(data, _name(document.uri), document.media_type)
+
+
+def is_there(originals: Originals, document: DocumentInfo) -> bool:
+    """Whether there are bytes for `read`; it alone finds out whether they are the same."""
+    if document.uri.startswith("file:"):
+        return sources.path_of(document.uri).is_file() or originals.has(document.content_hash)
+    return originals.has(document.content_hash)
 
 
 def _of_file(document: DocumentInfo, max_bytes: int) -> bytes:

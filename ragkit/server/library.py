@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
-from contextlib import aclosing
 from typing import Any
 from urllib.parse import quote
 
@@ -12,20 +12,19 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ragkit.errors import DocumentError, DocumentNotFound, IndexNotFound
+from ragkit.errors import DocumentNotFound, IndexNotFound
 from ragkit.server import reading, replies, schemas
 from ragkit.server.failures import Refusal
 from ragkit.server.leaving import unless_left
-from ragkit.server.running import PING, streamed
 from ragkit.server.service import Service, service
 from ragkit.server.uploads import Upload
-from ragkit.types import Document, Filters, Span
+from ragkit.types import Filters, Span
 
 _SEARCH = reading.Reader(schemas.SEARCH_REQUEST)
 _VERIFY = reading.Reader(schemas.VERIFY_REQUEST)
 MOST_LISTED = 1_000
 _MOST_FILES = 100  # of one upload
-_LONGEST_COLLECTION = 200
+_LOOK_SECONDS = 0.3  # between two looks at an upload that is watched
 
 
 # --- searching ----------------------------------------------------------------------------------
@@ -93,10 +92,10 @@ async def get_document(request: Request) -> Response:
     served, id_ = service(request), request.path_params["id"]
 
     def told() -> dict[str, Any]:
-        document = _document(served, id_)
+        _check_id(served, id_)
         return {
             "object": "document",
-            **document.to_dict(),
+            **served.index.get(id_).to_dict(),
             "chunks": [
                 {
                     "id": chunk.id,
@@ -119,7 +118,7 @@ async def delete_document(request: Request) -> Response:
     exclude = reading.flag(request, "exclude")
 
     def removed() -> dict[str, Any]:
-        _document(served, id_)
+        _check_id(served, id_)
         info = served.index.remove(id_, exclude=exclude)
         return {
             "object": "document",
@@ -139,7 +138,7 @@ async def get_original(request: Request) -> Response:
     served, id_ = service(request), request.path_params["id"]
 
     def read() -> Any:
-        _document(served, id_)
+        _check_id(served, id_)
         return served.index.original(id_)
 
     original = await served.quick.run(read)
@@ -158,7 +157,7 @@ async def get_page(request: Request) -> Response:
     end = reading.number(request, "end", 0, least=0, most=2**31)
 
     def drawn() -> bytes:
-        _document(served, id_)
+        _check_id(served, id_)
         span = Span(start, end) if end > start else None
         return served.index.page_image(id_, page, span=span)
 
@@ -166,12 +165,10 @@ async def get_page(request: Request) -> Response:
     return Response(png, media_type="image/png", headers={"cache-control": "private, max-age=600"})
 
 
-def _document(served: Service, id_: str) -> Document:
-    """Return the document of an id; a name or path that `Index.get` would take is none here."""
-    document = served.index.get(id_)
-    if document.id != id_:
+def _check_id(served: Service, id_: str) -> None:
+    """Raise DocumentNotFound for what is no id: names and paths, which `Index` takes too."""
+    if served.index.info(id_).id != id_:
         raise DocumentNotFound(id_, f"the index holds no document of the id {id_[:100]}")
-    return document
 
 
 def _quoted(name: str) -> str:
@@ -194,20 +191,15 @@ async def upload(request: Request) -> Response:
             raise Refusal(
                 400, "there is no file in the upload", "missing_required_parameter", "file"
             )
-        collection = form.get("collection") or served.settings.collection
-        if not isinstance(collection, str) or not _is_label(collection):
-            raise Refusal(
-                400, "a collection is a short name", "invalid_value", "collection"
-            )
-        taken = [
-            await served.quick.run(served.uploads.add, each.filename or "", each.file, collection)
-            for each in files
-        ]
+        collection = form.get("collection") or None
+        if isinstance(collection, UploadFile):
+            raise Refusal(400, "a collection is a name, no file", "invalid_value", "collection")
+        taken = [await served.quick.run(_add, served, each, collection) for each in files]
     return replies.Json(replies.listed(map(_upload, taken)), status_code=202)
 
 
-def _is_label(text: str) -> bool:
-    return 0 < len(text) <= _LONGEST_COLLECTION and text.isprintable() and text == text.strip()
+def _add(served: Service, file: UploadFile, collection: str | None) -> Upload:
+    return served.uploads.add(file.filename or "", file.file, collection=collection)
 
 
 async def list_uploads(request: Request) -> Response:
@@ -220,36 +212,35 @@ async def get_upload(request: Request) -> Response:
     """Return how an upload stands."""
     served = service(request)
     found = await served.quick.run(served.uploads.get, request.path_params["id"])
-    return replies.Json(_upload(_there(found)))
+    return replies.Json(_upload(found))
 
 
 async def upload_events(request: Request) -> Response:
     """Tell how an upload stands whenever that changes, until it is in or has failed."""
     served, id_ = service(request), request.path_params["id"]
-    _there(await served.quick.run(served.uploads.get, id_))
-    stop = served.uploads.stopper()
-    events = streamed(
-        served.watchers, lambda: served.uploads.watch(id_, stop=stop.is_set), on_leave=stop.set
-    )
-    return replies.stream(_told(served, events))
+    first = await served.quick.run(served.uploads.get, id_)
+    return replies.stream(_changes(served, first))
 
 
-async def _told(served: Service, events: AsyncIterator[Any]) -> AsyncIterator[bytes]:
-    async with aclosing(events):  # type: ignore[type-var]  # an async generator
-        async for event in events:
-            yield replies.PING if event is PING else replies.event(_upload(event))
+async def _changes(served: Service, upload: Upload) -> AsyncIterator[bytes]:
+    yield replies.event(_upload(upload))
+    since_ping = 0.0
+    while not upload.is_final:
+        await asyncio.sleep(_LOOK_SECONDS)
+        now = await served.quick.run(served.uploads.get, upload.id)
+        since_ping += _LOOK_SECONDS
+        if now != upload:
+            yield replies.event(_upload(now))
+        elif since_ping >= replies.PING_SECONDS:
+            yield replies.PING
+            since_ping = 0.0
+        upload = now
     served.changed()
     yield replies.DONE
 
 
 def _upload(upload: Upload) -> dict[str, Any]:
     return {"object": "upload", **upload.to_dict()}
-
-
-def _there(found: Upload | None) -> Upload:
-    if found is None:
-        raise Refusal(404, "there is no such upload", "upload_not_found", "id")
-    return found
 
 
 # --- conversations ------------------------------------------------------------------------------
@@ -296,7 +287,6 @@ async def get_index(request: Request) -> Response:
 
 def _index(served: Service, request: Request) -> dict[str, Any]:
     index, settings, contents = served.index, served.settings, served.contents()
-    key = request.scope.get("state", {}).get("access_key")
     return {
         "object": "index",
         "name": served.name,
@@ -312,5 +302,5 @@ def _index(served: Service, request: Request) -> dict[str, Any]:
         "has_web_search": index.has_web_search,
         "keeps_conversations": settings.keep_conversations,
         "max_upload_bytes": settings.server_upload_mb * 1_000_000,
-        "scopes": list(key.scopes) if key else ["read", "write"],
+        "scopes": list(request.state.scopes),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -80,7 +81,33 @@ def serve(
     if settings.server_workers == 1:
         server.run(sockets=[listening])
     else:
-        Multiprocess(configured, target=server.run, sockets=[listening]).run()
+        _serve_by_several(configured, listening)
+
+
+def _serve_by_several(configured: uvicorn.Config, listening: socket.socket) -> None:
+    """Serve by worker processes until a signal stops them; then that signal is ours too."""
+    before = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)}
+    supervisor = _Supervisor(configured, sockets=[listening])
+    supervisor.run()
+    for each, handler in before.items():
+        signal.signal(each, handler)
+    if supervisor.stopped_by:
+        signal.raise_signal(supervisor.stopped_by)
+    raise ConfigError("a process of the server could not start", hint="its log says why")
+
+
+class _Supervisor(Multiprocess):
+    """Looks after worker processes, and remembers what stopped them; 0 where they failed."""
+
+    stopped_by = 0
+
+    def handle_int(self) -> None:
+        self.stopped_by = signal.SIGINT
+        super().handle_int()
+
+    def handle_term(self) -> None:
+        self.stopped_by = signal.SIGTERM
+        super().handle_term()
 
 
 def address(host: str, port: int) -> str:

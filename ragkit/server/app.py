@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import threading
 from collections.abc import AsyncIterator
@@ -97,11 +98,7 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        await _closed(served)
-
-
-async def _closed(served: Service) -> None:
-    await served.quick.run(served.close)
+        await asyncio.to_thread(served.close)
 
 
 def _warm_up(served: Service) -> None:
@@ -112,5 +109,3 @@ def _warm_up(served: Service) -> None:
         return  # nothing was ingested yet
     except RagkitError as error:
         _log.warning("the index could not be prepared: %s", error)
-
-

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
-from typing import Any
+from enum import Enum, auto
+from typing import Any, TypeVar
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -14,14 +15,34 @@ from ragkit.server import reading, replies, schemas
 from ragkit.server.chat_request import ChatRequest, read_chat
 from ragkit.server.completions import Body, Completion, Transcript, event_of, usage_of
 from ragkit.server.failures import Refusal, refusal_of
-from ragkit.server.leaving import unless_left
 from ragkit.server.presets import is_own, narrowed
-from ragkit.server.running import PING, Slots, streamed
+from ragkit.server.running import Answers, Stream, attended
 from ragkit.server.service import Service, service
 from ragkit.server.tasks import is_task, plain_reply
-from ragkit.types import Answer, AnswerEvent, Done, Removed, Retrieved, Sentence, Usage
+from ragkit.types import (
+    Answer,
+    AnswerEvent,
+    Done,
+    Filters,
+    Removed,
+    Retrieved,
+    Sentence,
+    Usage,
+)
+
+T = TypeVar("T")
 
 _READER = reading.Reader(schemas.CHAT_REQUEST)
+
+
+class _Ping(Enum):
+    """Stands for the time in which nothing came."""
+
+    PING = auto()
+
+
+PING = _Ping.PING
+Told = AnswerEvent | _Ping
 
 
 async def chat_completions(request: Request) -> Response:
@@ -29,22 +50,19 @@ async def chat_completions(request: Request) -> Response:
     body = await _READER.read(request)
     served = service(request)
     if not is_own(body["model"]):
-        return await unless_left(request, _passed_on(served, body))
+        return await attended(request.receive, _passed_on(served, body))
     asked = read_chat(body, lists_sources=served.settings.server_sources)
     if is_task(asked.question):
-        return await unless_left(request, _task(served, body, asked))
+        return await attended(request.receive, _task(served, body, asked))
     filters = await served.quick.run(served.filters_of, asked.model)
     terms = _terms(served, asked, narrowed(asked.model, filters, asked.filters))
-    return await unless_left(request, _answered(served, asked, terms))
+    return await attended(request.receive, _answered(served, asked, terms))
 
 
 # --- ragkit's own answers -----------------------------------------------------------------------
 
 
-Start = Callable[[], Iterator[AnswerEvent]]
-
-
-class _Told:
+class _Telling:
     """An answer's events, begun on a thread, with the conversation that they belong to."""
 
     def __init__(self, served: Service, asked: ChatRequest, terms: Mapping[str, Any]) -> None:
@@ -71,7 +89,7 @@ class _Told:
         return {**answer.to_dict(), "conversation": self.conversation, "turn": self.turn}
 
 
-def _terms(served: Service, asked: ChatRequest, filters: Any) -> dict[str, Any]:
+def _terms(served: Service, asked: ChatRequest, filters: Filters) -> dict[str, Any]:
     return {
         "limit": asked.limit or served.settings.limit,
         "filters": filters,
@@ -81,17 +99,17 @@ def _terms(served: Service, asked: ChatRequest, filters: Any) -> dict[str, Any]:
 
 
 async def _answered(served: Service, asked: ChatRequest, terms: Mapping[str, Any]) -> Response:
-    told = _Told(served, asked, terms)
+    told = _Telling(served, asked, terms)
     events = _on_thread(served.answers, told)
     if not asked.streams:
         return replies.Json(await _whole(events, asked, told))
-    begun = await _begun(events, tells_events=asked.tells_events)
+    begun = await _begun(events, at_once=asked.tells_events)
     return replies.stream(_chunks(begun, asked, told))
 
 
-async def _whole(events: AsyncIterator[Any], asked: ChatRequest, told: _Told) -> Body:
+async def _whole(events: Stream[Told], asked: ChatRequest, told: _Telling) -> Body:
     transcript = Transcript(asked.max_tokens)
-    async with aclosing(events):  # type: ignore[type-var]  # an async generator
+    async with aclosing(events):
         async for event in events:
             if isinstance(event, Sentence):
                 transcript.add(event)
@@ -107,7 +125,7 @@ async def _whole(events: AsyncIterator[Any], asked: ChatRequest, told: _Told) ->
     )
 
 
-async def _begun(events: AsyncIterator[Any], *, tells_events: bool) -> AsyncIterator[Any]:
+async def _begun(events: Stream[T | _Ping], *, at_once: bool) -> AsyncGenerator[T | _Ping]:
     """Return the events once there is something to send: what fails before has its own status.
 
     A retrieval that takes long begins the reply, so that the client doesn't give up.
@@ -115,13 +133,15 @@ async def _begun(events: AsyncIterator[Any], *, tells_events: bool) -> AsyncIter
     first = []
     async for event in events:
         first.append(event)
-        if event is PING or isinstance(event, Sentence | Done) or tells_events:
+        if at_once or event is PING or isinstance(event, Sentence | Done):
             break
     return _chained(first, events)
 
 
-async def _chained(first: list[Any], rest: AsyncIterator[Any]) -> AsyncIterator[Any]:
-    async with aclosing(rest):  # type: ignore[type-var]  # an async generator
+async def _chained(
+    first: Sequence[T | _Ping], rest: Stream[T | _Ping]
+) -> AsyncGenerator[T | _Ping]:
+    async with aclosing(rest):
         for event in first:
             yield event
         async for event in rest:
@@ -129,20 +149,20 @@ async def _chained(first: list[Any], rest: AsyncIterator[Any]) -> AsyncIterator[
 
 
 async def _chunks(
-    events: AsyncIterator[Any], asked: ChatRequest, told: _Told
+    events: AsyncGenerator[Told], asked: ChatRequest, told: _Telling
 ) -> AsyncIterator[bytes]:
     """Yield an answer as chunks. An error ends the stream, without [DONE]."""
     completion, transcript = Completion(asked.model), Transcript(asked.max_tokens)
     yield replies.event(completion.chunk({"role": "assistant", "content": ""}))
     try:
-        async with aclosing(events):  # type: ignore[type-var]  # an async generator
+        async with aclosing(events):
             async for event in events:
                 if event is PING:
                     yield replies.PING
                 elif isinstance(event, Done):
-                    for chunk in _last(completion, transcript, event.answer, asked, told):
-                        yield chunk
-                elif (chunk := _chunk(completion, transcript, event, asked)) is not None:
+                    for last in _last(completion, transcript, event.answer, asked, told):
+                        yield last
+                elif chunk := _chunk(completion, transcript, event, asked):
                     yield replies.event(chunk)
     except Exception as error:  # noqa: BLE001 - the edge: a stream can only end with an error
         yield replies.event(refusal_of(error).to_dict())
@@ -165,7 +185,7 @@ def _last(
     transcript: Transcript,
     answer: Answer,
     asked: ChatRequest,
-    told: _Told,
+    told: _Telling,
 ) -> Iterator[bytes]:
     piece = transcript.end(answer, lists_sources=asked.lists_sources)
     if piece:
@@ -197,12 +217,12 @@ async def _passed_on(served: Service, body: Mapping[str, Any]) -> Response:
     if not body.get("stream"):
         return replies.Json(await _one(served.answers, lambda: upstream.complete(asked)))
     chunks = _on_thread(served.answers, lambda: upstream.complete_stream(asked))
-    return replies.stream(_relayed(await _begun(chunks, tells_events=True)))
+    return replies.stream(_relayed(await _begun(chunks, at_once=True)))
 
 
-async def _relayed(chunks: AsyncIterator[Any]) -> AsyncIterator[bytes]:
+async def _relayed(chunks: AsyncGenerator[Body | _Ping]) -> AsyncIterator[bytes]:
     try:
-        async with aclosing(chunks):  # type: ignore[type-var]  # an async generator
+        async with aclosing(chunks):
             async for chunk in chunks:
                 yield replies.PING if chunk is PING else replies.event(chunk)
     except Exception as error:  # noqa: BLE001 - as above
@@ -250,24 +270,23 @@ async def _at_once(completion: Completion, text: str, usage: Body | None) -> Asy
 # --- threads ------------------------------------------------------------------------------------
 
 
-def _on_thread(slots: Slots, begin: Callable[[], Iterator[Any]]) -> AsyncIterator[Any]:
+def _on_thread(answers: Answers, begin: Callable[[], Iterator[T]]) -> Stream[T | _Ping]:
     """Run a generator on a thread of its own; a client that leaves ends what it waits for."""
     cancellation = Cancellation()
 
-    def items() -> Iterator[Any]:
+    def items() -> Iterator[T]:
         with cancellation.active():
             yield from begin()
 
-    return streamed(slots, items, on_leave=cancellation.cancel)
+    return answers.streamed(items, on_leave=cancellation.cancel, ping=PING)
 
 
-async def _one(slots: Slots, call: Callable[[], Body]) -> Body:
+async def _one(answers: Answers, call: Callable[[], T]) -> T:
     """Make one call on a thread of its own, as `_on_thread` does."""
+    cancellation = Cancellation()
 
-    def items() -> Iterator[Body]:
-        yield call()
+    def made() -> T:
+        with cancellation.active():
+            return call()
 
-    async for item in _on_thread(slots, items):
-        if item is not PING:
-            reply: Body = item
-    return reply
+    return await answers.run(made, on_leave=cancellation.cancel)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 from urllib.parse import quote
 
@@ -15,7 +15,7 @@ from starlette.responses import Response
 from ragkit.errors import DocumentNotFound, IndexNotFound
 from ragkit.server import reading, replies, schemas
 from ragkit.server.failures import Refusal
-from ragkit.server.leaving import unless_left
+from ragkit.server.running import attended
 from ragkit.server.service import Service, service
 from ragkit.server.uploads import Upload
 from ragkit.types import Filters, Span
@@ -47,19 +47,17 @@ async def search(request: Request) -> Response:
         )
         return {"object": "search", **report.to_dict()}
 
-    return await unless_left(request, _replied(served, found))
+    return await attended(request.receive, _replied(served, found))
 
 
 async def verify(request: Request) -> Response:
     """Check the quotes of an answer against the index again."""
     body = await _VERIFY.read(request)
     served = service(request)
-    return replies.Json(
-        await served.quick.run(lambda: served.index.verify(body).to_dict())
-    )
+    return replies.Json(await served.quick.run(lambda: served.index.verify(body).to_dict()))
 
 
-async def _replied(served: Service, call: Any) -> Response:
+async def _replied(served: Service, call: Callable[[], dict[str, Any]]) -> Response:
     return replies.Json(await served.quick.run(call))
 
 

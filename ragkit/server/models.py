@@ -120,5 +120,3 @@ def _refuse_token_ids(body: object) -> None:
 
 def _is_ids(item: object) -> bool:
     return isinstance(item, int | list)
-
-

@@ -137,9 +137,7 @@ OPERATIONS: tuple[Operation, ...] = (
         _json(schemas.ANY_OBJECT),
         is_open=True,
     ),
-    Operation(
-        "get", "/v1/index", "getIndex", "What is served, and by whom.", _json(schemas.INDEX)
-    ),
+    Operation("get", "/v1/index", "getIndex", "What is served, and by whom.", _json(schemas.INDEX)),
     Operation(
         "get",
         "/v1/models",

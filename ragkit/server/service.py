@@ -15,7 +15,7 @@ from ragkit.access_keys import AccessKeys
 from ragkit.errors import IndexNotFound, RagkitError
 from ragkit.index import Index
 from ragkit.server.presets import filters_of, parse_presets
-from ragkit.server.running import Slots, Workers
+from ragkit.server.running import Answers, Workers
 from ragkit.server.uploads import Uploads
 from ragkit.settings import Settings
 from ragkit.types import Filters, Model
@@ -105,13 +105,20 @@ class Service:
             settings.presets, origin=settings.origin("presets")
         )
         self.quick = Workers(QUICK_THREADS, settings.server_waiting)
-        self.answers = Slots(settings.server_answers)
+        self.answers = Answers(settings.server_answers)
         self._contents = Kept(
             self._look_up_contents, first=Contents(), seconds=2.0, patience_seconds=30.0
         )
         self._models: Kept[tuple[Model, ...]] = Kept(
             self._look_up_models, first=(), seconds=60.0, patience_seconds=2.0
         )
+
+    def close(self) -> None:
+        """End the answers that are under way and the uploads, and close the index."""
+        self.answers.close()
+        self.quick.close()
+        self.uploads.close()
+        self.index.close()
 
     @property
     def name(self) -> str:
@@ -156,5 +163,3 @@ def service(request: Request) -> Service:
     found = request.app.state.service
     assert isinstance(found, Service)
     return found
-
-

@@ -36,9 +36,7 @@ def tempico(endpoint: TempicoServer) -> TempicoServer:
 
 
 @pytest.fixture(scope="session")
-def served(
-    tmp_path_factory: pytest.TempPathFactory, endpoint: TempicoServer
-) -> Iterator[Running]:
+def served(tmp_path_factory: pytest.TempPathFactory, endpoint: TempicoServer) -> Iterator[Running]:
     """The server; its index is made once, by the endpoint's embedder."""
     folder = tmp_path_factory.mktemp("served")
     for name, text in (("harbour", HARBOUR), ("ferry", FERRY)):

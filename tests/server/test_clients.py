@@ -16,7 +16,14 @@ from langchain_openai import ChatOpenAI, OpenAIEmbeddings
 
 from tests.server.conftest import GUESS, QUESTION, SENTENCE, UNANSWERABLE
 from tests.server.serving import Running
-from tests.tempico import CHAT_MODEL, DIMENSIONS, EMBEDDING_MODEL, Fault, TempicoServer, embedding_of
+from tests.tempico import (
+    CHAT_MODEL,
+    DIMENSIONS,
+    EMBEDDING_MODEL,
+    Fault,
+    TempicoServer,
+    embedding_of,
+)
 
 JAVASCRIPT = Path(__file__).with_name("openai_client.mjs")
 JAVASCRIPT_CLIENT = "openai@7.57.0"
@@ -181,7 +188,10 @@ def test_a_model_of_the_endpoint_is_passed_through(
 ) -> None:
     """Without retrieval: the request goes as it is, and the reply comes as it is."""
     tempico.reply = lambda body: "Ahoy."
-    messages = [{"role": "system", "content": "You are a pirate."}, {"role": "user", "content": "Hi"}]
+    messages = [
+        {"role": "system", "content": "You are a pirate."},
+        {"role": "user", "content": "Hi"},
+    ]
     reply = client.chat.completions.create(
         model=CHAT_MODEL,
         messages=messages,  # type: ignore[arg-type]
@@ -291,8 +301,7 @@ def test_a_stream_that_breaks_ends_with_an_error(
 ) -> None:
     """What was proven before stands; the client's own exception says that it isn't whole."""
     broken = (
-        b'data: {"choices":[{"index":0,"delta":{"content":"%s [1]. And"}}]}\n\n'
-        % SENTENCE.encode()
+        b'data: {"choices":[{"index":0,"delta":{"content":"%s [1]. And"}}]}\n\n' % SENTENCE.encode()
     )
     fault = Fault(pieces=[broken], content_type="text/event-stream")
     tempico.fail("/chat/completions", fault, times=5)

@@ -14,6 +14,7 @@ import textwrap
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -240,10 +241,13 @@ def test_names_come_back_from_their_uris(uploads: Uploads, index: Index, name: s
     assert index.original(done.uri).name == name
 
 
-def test_no_two_names_have_one_uri() -> None:
-    """A name that is spelt like the escape of another is another document."""
+def test_a_name_like_the_escape_of_another(uploads: Uploads, index: Index) -> None:
+    """It is another document, and each is found by its own uri."""
     names = ["a#.md", "a%23.md", "a%2523.md", "a?.md", "a%3F.md"]
     assert len({uri_of(name, "default") for name in names}) == len(names)
+    done = [final(uploads, sent(uploads, f"{FERRY}{name}", name).id) for name in names]
+    assert len({each.document_id for each in done}) == len(names)
+    assert [index.original(each.uri).name for each in done] == names
 
 
 @pytest.mark.parametrize("id_", ["", "x", "../index", "0" * 24, "0" * 25, "\0", "0" * 23 + "/"])
@@ -277,17 +281,13 @@ def test_finished_ones_are_forgotten(tmp_path: Path, index: Index) -> None:
     waiting = receive()
     done = [receive() for _ in range(502)]
     for each in done:
-        files.write(Upload(**{**vars_of(each), "state": "done"}))
+        files.write(replace(each, state="done"))
     files.forget()
     assert [each.id for each in files.newest()] == [*(d.id for d in done[:1:-1]), waiting.id]
     now += timedelta(days=1, minutes=1)
     files.forget()
     assert [each.id for each in files.newest()] == [waiting.id]
     assert files.data(waiting) == b"x"
-
-
-def vars_of(upload: Upload) -> dict[str, object]:
-    return {name: getattr(upload, name) for name in upload.__slots__}
 
 
 def test_what_a_crash_has_left_is_swept_up(tmp_path: Path) -> None:
@@ -522,7 +522,7 @@ def test_a_crash_at_the_very_end_ingests_nothing_twice(tmp_path: Path, index: In
     uploads = uploads_at(tmp_path, index)
     upload = sent(uploads, FERRY)
     folder = tmp_path / "index.db.uploads"
-    told = {**vars_of(upload), "state": "done", "result": "added"}
+    told = asdict(replace(upload, state="done", result="added"))
     (folder / f"{upload.id}.json").write_text(json.dumps(told))
     with uploads:
         wait_for(lambda: not (folder / f"{upload.id}.bytes").exists())

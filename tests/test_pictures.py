@@ -100,7 +100,7 @@ def test_what_has_no_pages(index: Index) -> None:
 def test_what_is_no_more_as_it_was_is_not_drawn(index: Index, tmp_path: Path) -> None:
     """The quote would be looked for in another text."""
     path = tmp_path / "a.pdf"
-    path.write_bytes(PDF)
+    path.write_bytes(make_pdf([column(SECOND)]))
     index.ingest(path)
     assert is_png(index.page_image("a.pdf", 1, width=100), 100)
     path.write_bytes(make_pdf([column("Something else.")]))

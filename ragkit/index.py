@@ -611,6 +611,15 @@ class Index:
         limit = self._parts.settings.max_file_mb * 1_000_000
         return originals.read(self._originals, info, max_bytes=limit)
 
+    def has_original(self, reference: str) -> bool:
+        """Whether `original` is likely to give bytes; quick, since none are read.
+
+        A file of another length, or that is gone, has none. Raises DocumentNotFound.
+        """
+        info = self._store.info(self._find(reference))
+        (known,) = self._store.sources(uris=[info.uri], hashes=[])
+        return originals.is_likely(self._originals, info, size=known.size_bytes)
+
     def page_image(
         self, reference: str, page: int, *, span: Span | None = None, width: int = 1200
     ) -> bytes:

@@ -65,7 +65,9 @@ def test_what_of_a_span_is_on_the_page_is_highlighted(index: Index) -> None:
     whole, second = Span(0, len(text)), Span(at, at + 4)
     plain = [index.page_image(URI, page, width=300) for page in (1, 2)]
     assert index.page_image(URI, 1, span=whole, width=300) != plain[0]
-    assert index.page_image(URI, 2, span=whole, width=300) != plain[1]
+    all_of_it = index.page_image(URI, 2, span=whole, width=300)
+    assert all_of_it == index.page_image(URI, 2, span=index.get(URI).pages[1].span, width=300)
+    assert all_of_it != plain[1]
     assert index.page_image(URI, 1, span=second, width=300) == plain[0]
     assert index.page_image(URI, 2, span=second, width=300) != plain[1]
     assert index.page_image(URI, 2, span=Span(at, at), width=300) == plain[1]

@@ -149,6 +149,25 @@ def _pixels(picture: Picture) -> list[tuple[int, ...]]:
     return list(zip(data[::3], data[1::3], data[2::3], strict=True))
 
 
+def test_lines_set_close_are_marked_once() -> None:
+    """Where two rectangles lie upon each other the marker isn't darker."""
+    data = make_pdf([column(*LINES, top=700, leading=5)])
+    changed = set(_pixels(drawn(data, text=" ".join(LINES)))) ^ set(
+        _pixels(drawn(data, " ".join(LINES)))
+    )
+    assert (255, 230, 90) in changed
+    assert not any(red == 255 and blue < 90 for red, _, blue in changed)
+
+
+def test_the_nearest_of_the_same_words() -> None:
+    """Though a header that the document leaves out stands before them on the page."""
+    words = "the fares are low"
+    page, text = f"{words} {'x' * 100} header {words}", f"{words} {'x' * 80} {words}"
+    start = text.rindex(words)
+    places = list(find_words(Letters.of(page), text, start, len(text)))
+    assert places == [(page.rindex(words), len(page) - 1)]
+
+
 def test_of_two_places_the_right_one() -> None:
     """The words of a quote may stand on a page twice."""
     lines = ["See the note on fares.", *(f"Line {n} of the page." for n in range(9))]
@@ -173,6 +192,8 @@ def test_of_two_places_the_right_one() -> None:
         ("They rose. Products fell. (3)", "They (3) rose.", []),
         ("All services rose. Others fell. (3)", "All services (3) rose.", ["All services"]),
         ("column one left\r\ncolumn two right", "two right one left", ["two right", "one left"]),
+        ("The ferry leaves. It is late.", "The ferry leaves.", ["The ferry leaves."]),
+        ("The ferry leaves at noon", "The ferry is known to burn a great deal of oil", []),
         ("nothing of the kind", "The ferry leaves at seven.", []),
         ("The ferry", "...", []),
         ("", "The ferry", []),

@@ -151,7 +151,7 @@ def _pixels(picture: Picture) -> list[tuple[int, ...]]:
 
 def test_lines_set_close_are_marked_once() -> None:
     """Where two rectangles lie upon each other the marker isn't darker."""
-    data = make_pdf([column(*LINES, top=700, leading=5)])
+    data = make_pdf([column(*LINES, top=700, leading=8)])
     changed = set(_pixels(drawn(data, text=" ".join(LINES)))) ^ set(
         _pixels(drawn(data, " ".join(LINES)))
     )
@@ -166,6 +166,19 @@ def test_the_nearest_of_the_same_words() -> None:
     start = text.rindex(words)
     places = list(find_words(Letters.of(page), text, start, len(text)))
     assert places == [(page.rindex(words), len(page) - 1)]
+
+
+def test_on_dark_paper_the_marker_is_light() -> None:
+    """White words on black, as on slides, stay white on a paper that can be told from the rest."""
+    black = b"0 0 0 rg 0 0 595 842 re f 1 1 1 rg\n"
+    data = PAGE.replace(b"stream\nBT", b"stream\n" + black + b"BT", 1)
+    plain, marked = drawn(data), drawn(data, LINES[0])
+    assert pixel(plain, 5, 5) == (0, 0, 0)
+    changed = {
+        pair for pair in zip(_pixels(plain), _pixels(marked), strict=True) if pair[0] != pair[1]
+    }
+    assert ((0, 0, 0), (110, 95, 0)) in changed
+    assert all(min(after) >= min(before) for before, after in changed)
 
 
 def test_of_two_places_the_right_one() -> None:

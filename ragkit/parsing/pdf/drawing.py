@@ -21,9 +21,13 @@ _JUST_BELOW = 1 - 1e-6  # PDFium rounds up, also what is a whole number but for 
 _SMALLER = 0.95  # steps, while a picture has too many pixels
 _MARGIN = 0.08  # of a line's height, around highlighted words
 _SAME_LINE = 0.5  # of the lower height, that two letters share
-# A yellow marker, by which the colours below are multiplied; red stays as it is.
-_GREEN = bytes(value * 230 // 255 for value in range(256))
-_BLUE = bytes(value * 90 // 255 for value in range(256))
+# What becomes of red, green and blue under a yellow marker: white paper is 255, 230, 90.
+_MARKER = tuple(bytes(value * most // 255 for value in range(256)) for most in (255, 230, 90))
+# On dark paper ink can't be seen: there the paper is lit, and black is 110, 95, 0.
+_LIGHT = tuple(
+    bytes(least + value * (255 - least) // 255 for value in range(256)) for least in (110, 95, 0)
+)
+_DARK = 100  # the mean of all colours in a rectangle, of 255, below which its paper is dark
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,17 +160,27 @@ def _pixel(page: pypdfium2.PdfPage, x: float, y: float, size: Sequence[int]) -> 
 
 
 def _tint(pixels: bytearray, width: int, boxes: Sequence[Box]) -> None:
-    """Multiply the colours of rectangles by yellow, once where they lie upon each other."""
-    rows: dict[int, list[tuple[int, int]]] = {}
+    """Mark rectangles with yellow, once where they lie upon each other."""
+    rows: dict[int, list[tuple[int, int, bool]]] = {}
     for box in boxes:
+        is_dark = _is_dark(pixels, width, box)
         for row in range(int(box.top), int(box.bottom)):
-            rows.setdefault(row, []).append((int(box.left), int(box.right)))
+            rows.setdefault(row, []).append((int(box.left), int(box.right), is_dark))
     for row, pieces in rows.items():
         done = 0
-        for left, right in sorted(pieces):
+        for left, right, is_dark in sorted(pieces):
             start = CHANNELS * (row * width + max(left, done))
-            end = CHANNELS * (row * width + right)
-            for channel, table in ((1, _GREEN), (2, _BLUE)):
-                piece = slice(start + channel, max(start, end), CHANNELS)
+            end = max(start, CHANNELS * (row * width + right))
+            for channel, table in enumerate(_LIGHT if is_dark else _MARKER):
+                piece = slice(start + channel, end, CHANNELS)
                 pixels[piece] = pixels[piece].translate(table)
             done = max(done, right)
+
+
+def _is_dark(pixels: bytearray, width: int, box: Box) -> bool:
+    total = count = 0
+    for row in range(int(box.top), int(box.bottom)):
+        at = CHANNELS * row * width
+        piece = pixels[at + CHANNELS * int(box.left) : at + CHANNELS * int(box.right)]
+        total, count = total + sum(piece), count + len(piece)
+    return total < _DARK * count

@@ -35,6 +35,7 @@ from ragkit.indexing.forgetting import forget_texts
 from ragkit.indexing.inputs import embedded_texts
 from ragkit.intake import page_address, web_pages
 from ragkit.originals import Originals
+from ragkit.pictures import Pictures
 from ragkit.plans import Plans
 from ragkit.ports import ChatModel, Embedder, Reranker
 from ragkit.settings import Settings
@@ -64,6 +65,7 @@ from ragkit.types import (
     Original,
     ReindexReport,
     SearchReport,
+    Span,
     Stats,
     Verification,
     WebPolicy,
@@ -107,6 +109,7 @@ class Index:
             settings or Settings(), embedder=embedder, chat=chat, reranker=reranker
         )
         self._plans = Plans(store, self._parts)
+        self._pictures = Pictures(self._parts.settings)
 
     @classmethod
     def open(
@@ -134,6 +137,7 @@ class Index:
         )
         index._parts = Wiring(settings, environ)
         index._plans = Plans(index._store, index._parts)
+        index._pictures = Pictures(settings)
         return index
 
     def __enter__(self) -> Index:
@@ -149,6 +153,7 @@ class Index:
 
     def close(self) -> None:
         """Let go of the file and of connections. The index can't be used afterwards."""
+        self._pictures.close()
         self._store.close()
         self._parts.close()
 
@@ -629,13 +634,6 @@ class Index:
         """
         return self._store.info(self._find(reference))
 
-    def has_original(self, reference: str) -> bool:
-        """Whether there are bytes for `original` to read; it alone finds out if they are the same.
-
-        Raises DocumentNotFound.
-        """
-        return originals.is_there(self._originals, self.info(reference))
-
     def original(self, reference: str) -> Original:
         """Return the bytes that a document was read from: kept ones, or those of its file.
 
@@ -646,6 +644,33 @@ class Index:
         info = self._store.info(self._find(reference))
         limit = self._parts.settings.max_file_mb * 1_000_000
         return originals.read(self._originals, info, max_bytes=limit)
+
+    def has_original(self, reference: str) -> bool:
+        """Whether `original` is likely to give bytes; quick, since none are read.
+
+        A file of another length, or that is gone, has none. Raises DocumentNotFound.
+        """
+        info = self._store.info(self._find(reference))
+        (known,) = self._store.sources(uris=[info.uri], hashes=[])
+        return originals.is_likely(self._originals, info, size=known.size_bytes)
+
+    def page_image(
+        self, reference: str, page: int, *, span: Span | None = None, width: int = 1200
+    ) -> bytes:
+        """Return a picture of a PDF's page as PNG, with the text of `span` highlighted in it.
+
+        `span` counts in the document's text; what of it isn't found on the page isn't highlighted.
+        The picture has 4 million pixels at most. Raises as `original` does, DocumentError with the
+        code "no-pages" for what is no PDF, QueryError for a page that isn't there, ParseError.
+        """
+        document = self.get(reference)
+        return self._pictures.page(
+            document,
+            page,
+            span=span,
+            width=width,
+            load=lambda: self.original(document.id).data,
+        )
 
     def chunks(self, reference: str) -> list[Chunk]:
         """Return a document's chunks in reading order. Raises DocumentNotFound."""

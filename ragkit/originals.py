@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import stat
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -55,6 +56,11 @@ class Originals:
                 return None
         return data if hashlib.sha256(data).hexdigest() == content_hash else None
 
+    def has(self, content_hash: str) -> bool:
+        """Whether bytes are kept, without a look at them."""
+        with self._errors():
+            return bool(_HASH.fullmatch(content_hash)) and self._path(content_hash).exists()
+
     def sweep(self, wanted: Collection[str]) -> None:
         """Delete all kept bytes but those of these hashes, and what a crash has left half written.
 
@@ -66,10 +72,6 @@ class Originals:
                     path.unlink(missing_ok=True)
                     with suppress(OSError):  # others are in it
                         path.parent.rmdir()
-
-    def has(self, content_hash: str) -> bool:
-        """Whether bytes of this hash are kept."""
-        return self._path(content_hash).is_file()
 
     def size_bytes(self) -> int:
         """Return how much is kept."""
@@ -105,11 +107,17 @@ def read(originals: Originals, document: DocumentInfo, *, max_bytes: int) -> Ori
     return Original(data, _name(document.uri), document.media_type)
 
 
-def is_there(originals: Originals, document: DocumentInfo) -> bool:
-    """Whether there are bytes for `read`; it alone finds out whether they are the same."""
-    if document.uri.startswith("file:"):
-        return sources.path_of(document.uri).is_file() or originals.has(document.content_hash)
-    return originals.has(document.content_hash)
+def is_likely(originals: Originals, document: DocumentInfo, *, size: int) -> bool:
+    """Whether `read` is likely to succeed: the bytes are kept, or the file is as long as it was."""
+    if originals.has(document.content_hash):
+        return True
+    if not document.uri.startswith("file:"):
+        return False
+    try:
+        status = sources.path_of(document.uri).stat()
+    except (OSError, ValueError):
+        return False
+    return stat.S_ISREG(status.st_mode) and status.st_size == size
 
 
 def _of_file(document: DocumentInfo, max_bytes: int) -> bytes:

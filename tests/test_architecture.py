@@ -36,7 +36,7 @@ LAYERS: dict[str, frozenset[str]] = {
         "indexing understanding reranking retrieval evidence joining drafts writing answering"
         " verification conversations".split()
     ),
-    "facade": frozenset("fingerprints intake wiring plans index".split()),
+    "facade": frozenset("fingerprints intake pictures wiring plans index".split()),
     "edges": frozenset("__init__ __main__ cli server mcp evaluation integrations testing".split()),
 }
 ORDER = list(LAYERS)
@@ -61,7 +61,8 @@ SIBLINGS = {
     "conversations": {"understanding"},
     "wiring": {"fingerprints"},
     "plans": {"fingerprints", "intake", "wiring"},
-    "index": {"intake", "plans", "wiring"},
+    "pictures": {"intake"},
+    "index": {"intake", "pictures", "plans", "wiring"},
     "cli": {"evaluation"},
     "__main__": {"cli"},
 }
@@ -80,6 +81,7 @@ ONLY_FOR = {
     "vectors": {"store", "indexing"},
     "originals": {"index"},
     "durable": {"originals", "server"},
+    "pictures": {"index"},
     "watching": {"index"},
     "indexing": {"index", "intake", "plans", "wiring"},
     "understanding": {"reranking", "retrieval", "conversations"},

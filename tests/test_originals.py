@@ -212,6 +212,23 @@ def test_nothing_is_given_out_that_was_not_ingested(
     assert refused(index, "ferry.md") == code
 
 
+def test_whether_there_is_an_original_is_known_unread(index: Index, tmp_path: Path) -> None:
+    """For a list of documents: kept, or a file of the same length."""
+    path = tmp_path / "a.md"
+    path.write_bytes(FERRY_BYTES)
+    index.ingest(path)
+    index.ingest_bytes(BREAD_BYTES, uri="upload:kept.md", keep=True)
+    index.ingest_bytes(b"Another note.", uri="memo:1")
+    names = ("a.md", "upload:kept.md", "memo:1")
+    assert [index.has_original(name) for name in names] == [True, True, False]
+    path.write_bytes(FERRY_BYTES + b"!")
+    assert not index.has_original("a.md")
+    path.unlink()
+    assert not index.has_original("a.md")
+    with pytest.raises(DocumentNotFound):
+        index.has_original("b.md")
+
+
 def test_what_is_not_there_has_no_original(index: Index) -> None:
     """It is not found, as everywhere."""
     index.ingest_bytes(FERRY_BYTES, uri=URI)

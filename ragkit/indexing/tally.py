@@ -25,12 +25,14 @@ class Tally:
     skipped: list[Failure] = field(default_factory=list)
     kept: list[str] = field(default_factory=list)
     chunks: int = 0
+    chunks_found: int = 0
     chunks_embedded: int = 0
     tokens: int = 0
     usage: Usage = Usage()
     stopped: str = ""
     _files: int = 0
     _bytes: int = 0
+    _uri: str = ""
 
     def leave_out(self, error: DocumentError, *, size: int = 0) -> None:
         """Count a source that gives no document: a failure, or one with nothing to read."""
@@ -44,9 +46,14 @@ class Tally:
         """Count a source as dealt with."""
         self._files += 1
         self._bytes += size
+        self._uri = uri
+        self.tell()
+
+    def tell(self) -> None:
+        """Say how far the run is."""
         self.on_event(
             Progress(
-                uri=uri,
+                uri=self._uri,
                 files=self._files,
                 files_total=self.files_total,
                 chunks=self.chunks,
@@ -55,6 +62,7 @@ class Tally:
                 tokens=self.tokens,
                 bytes_done=self._bytes,
                 bytes_total=self.bytes_total,
+                chunks_found=self.chunks_found,
             )
         )
 

@@ -10,14 +10,26 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from importlib import import_module
-from typing import cast
+from typing import TypeVar, cast
 
 from ragkit.errors import DocumentError, ParseError, SkippedDocument, UnsupportedFormat
 from ragkit.parsing.media import ENCRYPTED_OFFICE, media_type
 from ragkit.parsing.options import ParseOptions
+from ragkit.parsing.picture import PageJob, Picture
 from ragkit.parsing.structure import Parsed
 
-__all__ = ["ParseOptions", "Parsed", "media_type", "parse", "parse_guarded"]
+__all__ = [
+    "PageJob",
+    "ParseOptions",
+    "Parsed",
+    "Picture",
+    "draw_guarded",
+    "media_type",
+    "parse",
+    "parse_guarded",
+]
+
+T = TypeVar("T")
 
 # Module of ragkit.parsing by media type; what isn't here and isn't "text/..." can't be read.
 _MODULES = {
@@ -110,8 +122,20 @@ def parse_guarded(
 
     MemoryError is left: whether the file or the process is too large, the caller knows.
     """
+    return _guarded(lambda: parse(data, uri=uri, name=name, options=options), uri)
+
+
+def draw_guarded(data: bytes, job: PageJob) -> Picture:
+    """Draw a page of a PDF, and turn whatever goes wrong into a ParseError, as above."""
+    draw = cast(
+        Callable[[bytes, PageJob], Picture], import_module("ragkit.parsing.pdf.drawing").draw
+    )
+    return _guarded(lambda: draw(data, job), job.uri)
+
+
+def _guarded(read: Callable[[], T], uri: str) -> T:
     try:
-        return parse(data, uri=uri, name=name, options=options)
+        return read()
     except (DocumentError, MemoryError, KeyboardInterrupt, SystemExit):
         raise
     except RecursionError as exc:

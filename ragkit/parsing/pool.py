@@ -13,16 +13,19 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, cast
+from typing import BinaryIO, TypeVar, cast
 
 from ragkit.errors import ConfigError, ParseError
 from ragkit.parsing import wire
 from ragkit.parsing.options import ParseOptions
+from ragkit.parsing.picture import PageJob, Picture
 from ragkit.parsing.structure import Parsed
+
+T = TypeVar("T")
 
 FILES_A_WORKER = 200  # then it is replaced: what libraries leak goes with it
 START_SECONDS = 60.0
@@ -86,21 +89,36 @@ class ParserPool:
         Raises what that raises, and ParseError with the code "timeout", "crash" or "too-large".
         A process that dies of a file is tried once more afresh if it had read others before.
         """
+        return self._answer(data, wire.ParseJob(uri, name), wire.unpack_reply)
+
+    def draw(self, data: bytes, job: PageJob) -> Picture:
+        """Draw a page of a PDF; otherwise as `parse` does. Its picture is pixels and no more."""
+        return self._answer(data, job, wire.unpack_picture)
+
+    def _answer(
+        self, data: bytes, job: wire.ParseJob | PageJob, unpack: Callable[[Sequence[bytes], str], T]
+    ) -> T:
         with self._free:
             worker, is_fresh = self._take()
             try:
-                return self._parsed(worker, data, uri, name)
+                return self._asked(worker, data, job, unpack)
             except wire.WornOut:
                 if is_fresh:
                     raise
                 self._end(worker)
             worker = self._start()
-            return self._parsed(worker, data, uri, name)
+            return self._asked(worker, data, job, unpack)
 
-    def _parsed(self, worker: _Worker, data: bytes, uri: str, name: str) -> Parsed:
+    def _asked(
+        self,
+        worker: _Worker,
+        data: bytes,
+        job: wire.ParseJob | PageJob,
+        unpack: Callable[[Sequence[bytes], str], T],
+    ) -> T:
         sound = False
         try:
-            reply = worker.ask(data, uri, name)
+            reply = worker.ask(data, job)
             sound = worker.is_alive
         finally:
             if not sound or worker.files >= self._files_a_worker:
@@ -110,9 +128,9 @@ class ParserPool:
                     self._idle.append(worker)
                     self._changed.notify_all()
         try:
-            return wire.unpack_reply(reply, uri)
+            return unpack(reply, job.uri)
         except wire.BrokenFrame as exc:
-            raise ParseError(uri, f"the parser failed: {exc}", code="crash") from exc
+            raise ParseError(job.uri, f"the parser failed: {exc}", code="crash") from exc
 
     def _take(self) -> tuple[_Worker, bool]:
         """Return a worker, and whether it has read nothing yet."""
@@ -176,9 +194,10 @@ class _Worker:
         """Whether it may be asked again."""
         return not self._is_late and self._process.poll() is None
 
-    def ask(self, data: bytes, uri: str, name: str) -> list[bytes]:
+    def ask(self, data: bytes, job: wire.ParseJob | PageJob) -> list[bytes]:
         """Return the reply to a job. Raises ParseError where none comes."""
         self.files += 1
+        uri = job.uri
         most = self._options.text_characters
         seconds = BUSY * self._options.allowed_seconds(len(data)) + GRACE_SECONDS
         try:
@@ -188,7 +207,7 @@ class _Worker:
                     wire.read_frame(self._replies, max_bytes=wire.MAX_FACTS_BYTES)
                 self._is_ready = True
             with self._watched(seconds):
-                wire.write_frame(self._jobs, wire.pack_job(uri, name))
+                wire.write_frame(self._jobs, wire.pack_job(job))
                 wire.write_frame(self._jobs, data)
                 return wire.read_reply(self._replies, max_characters=most)
         except MemoryError as exc:

@@ -9,12 +9,14 @@ from __future__ import annotations
 import json
 import struct
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import islice
-from typing import Any, BinaryIO, get_args
+from typing import Any, BinaryIO, TypeVar, get_args
 
 from ragkit.errors import DocumentError, ParseError, SkippedDocument, UnsupportedFormat
 from ragkit.parsing.options import ParseOptions
+from ragkit.parsing.picture import CHANNELS, MAX_PIXELS, PageJob, Picture
 from ragkit.parsing.structure import Parsed
 from ragkit.types import Block, BlockKind, Heading, Page, Span
 
@@ -27,6 +29,7 @@ MAX_FACTS_BYTES = 64_000_000  # titles, metadata and warnings
 MAX_PLACES = 20_000_000  # pages, headings and blocks of a file
 _PLACES_FREE = 100_000  # pages may hold no text at all
 _PLACE_BYTES = 24
+T = TypeVar("T")
 _LENGTH = struct.Struct(">Q")
 _KINDS: tuple[BlockKind, ...] = get_args(BlockKind)
 _ERRORS: dict[str, type[DocumentError]] = {
@@ -62,13 +65,22 @@ def read_frame(stream: BinaryIO, *, max_bytes: int) -> bytes:
     return payload
 
 
-def pack_job(uri: str, name: str) -> bytes:
-    return json.dumps([uri, name]).encode()
+@dataclass(frozen=True, slots=True)
+class ParseJob:
+    """A file to parse."""
+
+    uri: str
+    name: str
 
 
-def unpack_job(payload: bytes) -> tuple[str, str]:
-    uri, name = json.loads(payload)
-    return uri, name
+def pack_job(job: ParseJob | PageJob) -> bytes:
+    kind = "parse" if isinstance(job, ParseJob) else "draw"
+    return json.dumps({kind: {name: getattr(job, name) for name in job.__slots__}}).encode()
+
+
+def unpack_job(payload: bytes) -> ParseJob | PageJob:
+    ((kind, fields),) = json.loads(payload).items()
+    return ParseJob(**fields) if kind == "parse" else PageJob(**fields)
 
 
 def pack_options(options: ParseOptions) -> bytes:
@@ -99,6 +111,11 @@ def pack_parsed(parsed: Parsed) -> list[bytes]:
     return [json.dumps({"parsed": facts}).encode(), parsed.text.encode(), places.tobytes()]
 
 
+def pack_picture(picture: Picture) -> list[bytes]:
+    size = {"width": picture.width, "height": picture.height}
+    return [json.dumps({"picture": size}).encode(), picture.pixels]
+
+
 def pack_error(error: DocumentError) -> list[bytes]:
     known = type(error).__name__
     facts = {
@@ -113,6 +130,8 @@ def pack_error(error: DocumentError) -> list[bytes]:
 def read_reply(stream: BinaryIO, *, max_characters: int) -> list[bytes]:
     """Return the frames of a reply. Raises BrokenFrame, and FrameTooLong for more than allowed."""
     head = read_frame(stream, max_bytes=MAX_FACTS_BYTES)
+    if head.startswith(b'{"picture"'):
+        return [head, read_frame(stream, max_bytes=CHANNELS * MAX_PIXELS)]
     if not head.startswith(b'{"parsed"'):
         return [head]
     text = read_frame(stream, max_bytes=4 * max_characters)
@@ -125,10 +144,21 @@ def unpack_reply(frames: Sequence[bytes], uri: str) -> Parsed:
 
     Raises BrokenFrame for a reply that makes no sense.
     """
+    return _unpacked(frames, "parsed", lambda facts: _parsed(facts, *frames[1:]), uri)
+
+
+def unpack_picture(frames: Sequence[bytes], uri: str) -> Picture:
+    """Return the picture that a parser process drew; as `unpack_reply` does."""
+    return _unpacked(frames, "picture", lambda facts: _picture(facts, *frames[1:]), uri)
+
+
+def _unpacked(
+    frames: Sequence[bytes], kind: str, unpack: Callable[[dict[str, Any]], T], uri: str
+) -> T:
     try:
         reply = json.loads(frames[0])
-        if "parsed" in reply:
-            return _parsed(reply["parsed"], *frames[1:])
+        if kind in reply:
+            return unpack(reply[kind])
         facts = reply["error"]
         error = _ERRORS[facts["kind"]](
             uri, _text(facts["message"]), hint=_text(facts["hint"]), code=_text(facts["code"])
@@ -136,6 +166,10 @@ def unpack_reply(frames: Sequence[bytes], uri: str) -> Parsed:
     except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as exc:
         raise BrokenFrame(f"the reply can't be read: {type(exc).__name__}: {exc}") from exc
     raise error
+
+
+def _picture(facts: dict[str, Any], pixels: bytes) -> Picture:
+    return Picture(_whole(facts["width"]), _whole(facts["height"]), pixels)
 
 
 def _parsed(facts: dict[str, Any], text_bytes: bytes, place_bytes: bytes) -> Parsed:

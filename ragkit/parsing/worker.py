@@ -1,7 +1,7 @@
 """The program of a parser process: reads jobs from standard input, answers on standard output.
 
 It is started by `pool` with an environment that holds no key, puts limits on itself, and does
-nothing but parse: it opens no file and no connection.
+nothing but parse and draw: it opens no file and no connection.
 """
 
 from __future__ import annotations
@@ -12,12 +12,14 @@ from contextlib import suppress
 from typing import BinaryIO
 
 from ragkit.errors import DocumentError
-from ragkit.parsing import parse_guarded
+from ragkit.parsing import PageJob, draw_guarded, parse_guarded
 from ragkit.parsing.options import ParseOptions
 from ragkit.parsing.wire import (
+    ParseJob,
     WornOut,
     pack_error,
     pack_parsed,
+    pack_picture,
     read_frame,
     unpack_job,
     unpack_options,
@@ -41,24 +43,26 @@ def main() -> None:
     write_frame(replies, b"ready")
     while True:
         try:
-            uri, name = unpack_job(read_frame(jobs, max_bytes=MAX_INPUT_BYTES))
+            job = unpack_job(read_frame(jobs, max_bytes=MAX_INPUT_BYTES))
             data = read_frame(jobs, max_bytes=MAX_INPUT_BYTES)
         except EOFError:
             return
         _limit_time(options.allowed_seconds(len(data)))
-        for frame in reply(data, uri, name, options):
+        for frame in reply(data, job, options):
             write_frame(replies, frame)
         del data
 
 
-def reply(data: bytes, uri: str, name: str, options: ParseOptions) -> list[bytes]:
+def reply(data: bytes, job: ParseJob | PageJob, options: ParseOptions) -> list[bytes]:
     """Return what became of one job as frames. Never raises."""
     try:
-        return pack_parsed(parse_guarded(data, uri=uri, name=name, options=options))
+        if isinstance(job, PageJob):
+            return pack_picture(draw_guarded(data, job))
+        return pack_parsed(parse_guarded(data, uri=job.uri, name=job.name, options=options))
     except DocumentError as exc:
         return pack_error(exc)
     except MemoryError:
-        return pack_error(_out_of_memory(uri, options))
+        return pack_error(_out_of_memory(job.uri, options))
 
 
 def _out_of_memory(uri: str, options: ParseOptions) -> WornOut:

@@ -119,6 +119,7 @@ class IngestLimits:
 class Progress:
     """Where an ingest stands: an event for a callback. `uri` is the file just dealt with.
 
+    `chunks` counts those that are in the index, `chunks_found` all of the documents read so far.
     `tokens` are those embedded in this run, by estimate.
     """
 
@@ -131,6 +132,7 @@ class Progress:
     tokens: int = 0
     bytes_done: int = 0
     bytes_total: int = 0
+    chunks_found: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         return {"event": "progress", **{name: getattr(self, name) for name in self.__slots__}}

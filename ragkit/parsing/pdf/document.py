@@ -30,7 +30,7 @@ HIDDEN_CHARACTERS = 20  # on a page
 OUTLINE_DEPTH = 6
 OUTLINE_ENTRIES = 5_000
 
-_PDFIUM = threading.Lock()  # PDFium is not thread-safe, its own documentation says
+PDFIUM = threading.Lock()  # PDFium is not thread-safe, its own documentation says
 
 # A line as PDFium gives it. U+FFFE (U+0002 from other calls) stands where a word was broken.
 _PIECE = re.compile(r"[^\r\n\x02\ufffe]+")
@@ -103,15 +103,15 @@ def _hidden(pages: Sequence[Sequence[Line]]) -> Iterator[str]:
 
 def _read(data: bytes, uri: str) -> _Pages:
     try:
-        with _PDFIUM:
+        with PDFIUM:
             return _read_with_pdfium(data)
     except pypdfium2.PdfiumError as exc:
         if exc.err_code == pdfium.FPDF_ERR_PASSWORD:
-            raise _encrypted(uri) from exc
+            raise encrypted(uri) from exc
         return _read_with_pypdf(data, uri, str(exc))
 
 
-def _encrypted(uri: str) -> ParseError:
+def encrypted(uri: str) -> ParseError:
     message = "the PDF is encrypted and needs a password"
     return ParseError(uri, message, hint="save a copy without the password", code="encrypted")
 
@@ -311,7 +311,7 @@ def _read_with_pypdf(data: bytes, uri: str, reason: str) -> _Pages:
     try:
         reader = pypdf.PdfReader(io.BytesIO(data))
         if reader.is_encrypted and not reader.decrypt(""):
-            raise _encrypted(uri)
+            raise encrypted(uri)
         for number, page in enumerate(reader.pages, start=1):
             try:
                 pages.lines.append(_lines_without_places(page.extract_text()))

@@ -391,3 +391,19 @@ def test_a_search_that_a_chat_model_helps(
         took = seconds_to_end(lambda: index.search(QUESTION), once=lambda: server.requests)
     assert took < SOON
     assert_client_left(server)
+
+
+def test_an_answer_that_asks_no_endpoint(tmp_path: Path) -> None:
+    """Sentences of the documents end with the next event too: nobody hears a Done."""
+    (tmp_path / "ferry.md").write_text(FERRY)
+    cancellation = Cancellation()
+    with (
+        Index(SqliteStore(tmp_path / "index.db"), embedder=HashEmbedder(64)) as index,
+        cancellation.active(),
+    ):
+        index.ingest(tmp_path / "ferry.md")
+        events = index.ask_stream(QUESTION)
+        next(events)
+        cancellation.cancel()
+        with pytest.raises(RequestCancelled):
+            list(events)

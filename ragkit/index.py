@@ -65,6 +65,7 @@ from ragkit.types import (
     Verification,
     WebPolicy,
 )
+from ragkit.upstream import Upstream
 from ragkit.wiring import Given, Wiring, answer_template, web_search
 
 _URL = re.compile(r"https?://", re.IGNORECASE)
@@ -93,6 +94,7 @@ class Index:
             settings or Settings(), embedder=embedder, chat=chat, reranker=reranker
         )
         self._plans = Plans(store, self._parts)
+        self._upstream = Upstream(self._parts, self._plans.stored)
 
     @classmethod
     def open(
@@ -120,6 +122,7 @@ class Index:
         )
         index._parts = Wiring(settings, environ)
         index._plans = Plans(index._store, index._parts)
+        index._upstream = Upstream(index._parts, index._plans.stored)
         return index
 
     def __enter__(self) -> Index:
@@ -141,6 +144,11 @@ class Index:
     @property
     def path(self) -> Path:
         return self._store.path
+
+    @property
+    def upstream(self) -> Upstream:
+        """The models by themselves: chat requests passed on as they are, texts embedded."""
+        return self._upstream
 
     # --- documents in --------------------------------------------------------------------------
 

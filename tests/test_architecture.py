@@ -36,7 +36,7 @@ LAYERS: dict[str, frozenset[str]] = {
         "indexing understanding reranking retrieval evidence joining drafts writing answering"
         " verification conversations".split()
     ),
-    "facade": frozenset("fingerprints intake wiring plans index".split()),
+    "facade": frozenset("fingerprints intake wiring plans upstream index".split()),
     "edges": frozenset("__init__ __main__ cli server mcp evaluation integrations testing".split()),
 }
 ORDER = list(LAYERS)
@@ -59,14 +59,20 @@ SIBLINGS = {
     "conversations": {"understanding"},
     "wiring": {"fingerprints"},
     "plans": {"fingerprints", "intake", "wiring"},
-    "index": {"intake", "plans", "wiring"},
+    "upstream": {"wiring"},
+    "index": {"intake", "plans", "upstream", "wiring"},
     "cli": {"evaluation"},
     "__main__": {"cli"},
 }
 
 # What only some may know of the layers below them: the parts are made at one place.
 ONLY_FOR = {
-    "wiring": {"plans", "index", "cli"},  # cli: the chat model that writes cases for `eval --make`
+    "wiring": {
+        "plans",
+        "upstream",
+        "index",
+        "cli",
+    },  # cli: the chat model that writes cases for `eval --make`
     "providers": {"fingerprints", "intake", "wiring"},
     "db": {"store", "vectors"},
     "cache": {"indexing", "wiring", "cli"},

@@ -601,6 +601,13 @@ def test_error_body_of_any_shape_is_told(
     assert str(caught.value).isprintable()
 
 
+def test_connection_outlives_an_error(server: TempicoServer, client: HttpClient) -> None:
+    """An error's body is read, so that the next request needs no new connection."""
+    server.fail("/models", Fault(status=503), times=2)
+    assert client.get_json("/models")["data"]
+    assert (len(server.requests), server.connections) == (3, 1)
+
+
 # What errors say
 
 

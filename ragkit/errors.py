@@ -147,9 +147,15 @@ class ConversationNotFound(QueryError):
 
 
 class ProviderError(RagkitError):
-    """The model endpoint refused or failed. `status` is 0 where no HTTP answer came."""
+    """The model endpoint refused or failed. `status` is 0 where no HTTP answer came.
+
+    `reported_code` is the endpoint's own word for it, and `reported_param` the field of the
+    request that it complains of; "" where it didn't say.
+    """
 
     code = "provider"
+    reported_code = ""
+    reported_param = ""
 
     def __init__(
         self, message: str, *, hint: str = "", code: str = "", status: int = 0, request_id: str = ""

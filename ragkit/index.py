@@ -21,6 +21,7 @@ from ragkit import (
     retrieval,
     sources,
     verification,
+    warming,
     watching,
 )
 from ragkit.conversations import Chat
@@ -71,6 +72,7 @@ from ragkit.types import (
     WebPolicy,
     WebSearch,
 )
+from ragkit.upstream import Upstream
 from ragkit.wiring import Given, Wiring, answer_template, web_search
 
 _URL = re.compile(r"https?://", re.IGNORECASE)
@@ -110,6 +112,7 @@ class Index:
         )
         self._plans = Plans(store, self._parts)
         self._pictures = Pictures(self._parts.settings)
+        self._upstream = Upstream(self._parts, self._plans.stored)
 
     @classmethod
     def open(
@@ -138,6 +141,7 @@ class Index:
         index._parts = Wiring(settings, environ)
         index._plans = Plans(index._store, index._parts)
         index._pictures = Pictures(settings)
+        index._upstream = Upstream(index._parts, index._plans.stored)
         return index
 
     def __enter__(self) -> Index:
@@ -160,6 +164,11 @@ class Index:
     @property
     def path(self) -> Path:
         return self._store.path
+
+    @property
+    def upstream(self) -> Upstream:
+        """The models by themselves: chat requests passed on as they are, texts embedded."""
+        return self._upstream
 
     # --- documents in --------------------------------------------------------------------------
 
@@ -403,6 +412,19 @@ class Index:
         return indexing.rollback(self._store)
 
     # --- answers out ---------------------------------------------------------------------------
+
+    def warm_up(self) -> None:
+        """Load what a first search or answer would load: models, statistics, the vector index.
+
+        For a process that is to answer soon and often: it takes about a second. No endpoint is
+        asked. Without an index there are the models alone. Raises what `search` raises.
+        """
+        stored = self._plans.stored()
+        models = self._parts.residents(stored)
+        warming.load(models)
+        if stored:
+            with self._store.snapshot():
+                warming.rehearse(self._asker("never"), stored, models=models)
 
     def search(
         self,

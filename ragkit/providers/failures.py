@@ -102,12 +102,17 @@ class Call:
 
 @dataclass(frozen=True, slots=True)
 class ErrorReply:
-    """What an endpoint says of a failure, on one line and without the key, header values too."""
+    """What an endpoint says of a failure, on one line and without the key, header values too.
+
+    `kinds` is its code and its type, `code` and `param` as they stand in OpenAI's shape.
+    """
 
     status: int
     headers: Mapping[str, str]
     text: str
-    code: str
+    kinds: str = ""
+    code: str = ""
+    param: str = ""
 
     @classmethod
     def read(
@@ -127,19 +132,27 @@ class ErrorReply:
     ) -> ErrorReply:
         """Read OpenAI's shape, {"error": {"message", "type", "param", "code"}}, and its kin."""
         error = data.get("error") or data if isinstance(data, dict) else data
+        kinds = code = param = ""
         if not isinstance(error, dict):
-            text, code = error, ""
+            text = error
         else:
             text = error.get("message") or error.get("detail") or error
-            code = " ".join(str(error[key]) for key in ("code", "type") if error.get(key))
-            if param := error.get("param"):
+            kinds = " ".join(str(error[key]) for key in ("code", "type") if error.get(key))
+            code, param = (str(error.get(key) or "") for key in ("code", "param"))
+            if param:
                 text = f"{_as_text(text)} (param {param})"
 
         def clean(words: str) -> str:
             return _printable(secret.scrub(words))[:DETAIL_CHARS]
 
         clean_headers = {name.lower(): clean(value) for name, value in (headers or {}).items()}
-        return cls(status, clean_headers, clean(_as_text(text)), clean(code))
+        said = (clean(words) for words in (_as_text(text), kinds, code, param))
+        return cls(status, clean_headers, *said)
+
+    def named(self, error: ProviderError) -> ProviderError:
+        """Return the error with the endpoint's own names in it."""
+        error.reported_code, error.reported_param = self.code, self.param
+        return error
 
     @property
     def request_id(self) -> str:
@@ -158,24 +171,27 @@ class Verdict:
 def judge(reply: ErrorReply, call: Call, *, now: float) -> Verdict:
     """Say what a reply with an error status means; `now` is the time of day, as a Unix time."""
     if reply.status == 500 and call.blame_input and call.blame_input.search(reply.text):
-        return Verdict(_refused(reply, call), retry=False)
+        return Verdict(reply.named(_refused(reply, call)), retry=False)
     wait = retry_after_seconds(reply.headers, now=now)
-    error = _error(reply, call, wait=wait or 0.0)
-    retry = reply.status in TRANSIENT_STATUSES and not _QUOTA_CODE.search(reply.code)
+    retry = reply.status in TRANSIENT_STATUSES and not _QUOTA_CODE.search(reply.kinds)
     wish = reply.headers.get("x-should-retry", "").lower()
     if wish in ("true", "false"):
         retry = wish == "true"
     if retry and wait is not None and wait > call.max_wait_seconds:
-        return Verdict(_come_back_later(reply, call, wait=wait, now=now), retry=False)
-    return Verdict(error, retry, wait)
+        later = _come_back_later(reply, call, wait=wait, now=now)
+        return Verdict(reply.named(later), retry=False)
+    return Verdict(reply.named(_error(reply, call, wait=wait or 0.0)), retry, wait)
 
 
 def reported_error(reply: ErrorReply, *, where: str) -> ProviderError:
     """Return the error that a reply with status 200, or an event of a stream, reports."""
-    message = f"{where} reported an error: {_shown(reply)}"
-    if _QUOTA_CODE.search(reply.code):
+    return reply.named(_reported(reply, f"{where} reported an error: {_shown(reply)}"))
+
+
+def _reported(reply: ErrorReply, message: str) -> ProviderError:
+    if _QUOTA_CODE.search(reply.kinds):
         return ProviderError(message, hint="check the plan and balance of the account")
-    words = reply.code.lower().split()
+    words = reply.kinds.lower().split()
     if any(_RATE_LIMIT_CODE.search(word) for word in words):
         return RateLimited(message, hint="wait a little and run again; finished work is kept")
     if any(_OVERLOAD_CODE.search(word) for word in words):
@@ -206,7 +222,7 @@ def _error(reply: ErrorReply, call: Call, *, wait: float) -> ProviderError:
     said = f"{call.where} answered {status}: {_shown(reply)}"
     if status in (401, 403):
         return _auth_error(reply, call)
-    if call.model and (status == 404 or _UNKNOWN_MODEL_CODE.search(reply.code)):
+    if call.model and (status == 404 or _UNKNOWN_MODEL_CODE.search(reply.kinds)):
         return ModelNotFound(
             f"the endpoint has no model {call.model!r}: {said}",
             hint="list those it has with: ragkit models; if that fails too, check the base URL",
@@ -215,7 +231,7 @@ def _error(reply: ErrorReply, call: Call, *, wait: float) -> ProviderError:
         )
     if status == 429:
         hint = "wait a little and run again; finished work is kept"
-        if _QUOTA_CODE.search(reply.code):
+        if _QUOTA_CODE.search(reply.kinds):
             hint = "check the plan and balance of the account; finished work is kept"
         return RateLimited(said, retry_after=wait, hint=hint, status=status, request_id=request_id)
     if status == 408:
@@ -254,7 +270,7 @@ def _auth_error(reply: ErrorReply, call: Call) -> ProviderAuthError:
 def _refused(reply: ErrorReply, call: Call) -> RequestRefused:
     return RequestRefused(
         f"{call.where} answered {reply.status}: {_shown(reply)}",
-        detail=f"{reply.code} {reply.text}",
+        detail=f"{reply.kinds} {reply.text}",
         status=reply.status,
         request_id=reply.request_id,
     )

@@ -13,7 +13,7 @@ import re
 import socket
 import time
 from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from itertools import chain, islice
@@ -63,6 +63,9 @@ T = TypeVar("T")
 
 MAX_RESPONSE_BYTES = 64 * 1024 * 1024  # 128 vectors of 4,096 numbers as text are some 11 MB
 ERROR_BODY_BYTES = 64 * 1024
+# For what comes after the end of a stream: the end of the body, mostly in the same packet. A
+# server that leaves the stream open costs this much, and an end that is later a new connection.
+FAREWELL_SECONDS = 0.2
 _HEADERS = {
     "user-agent": "ragkit",
     "accept-encoding": "gzip",
@@ -363,7 +366,9 @@ class HttpClient:
             on_headers(response.headers)
             if not response.is_success:
                 raise Judged(self._judged(response, call))
-            yield self._body(response, watchdog, call)
+            body = self._body(response, watchdog, call)
+            yield body
+            _read_out(body, watchdog)
 
     @contextmanager
     def _sent(self, request: httpx.Request, call: Call) -> Iterator[httpx.Response]:
@@ -414,6 +419,14 @@ class HttpClient:
             f"{call.where} answered something that is not a JSON object: {reply.text[:200]}",
             hint="check the base URL, and whether a proxy or a log-in page is in between",
         )
+
+
+def _read_out(body: Iterator[bytes], watchdog: Watchdog) -> None:
+    """Read what follows the last piece that was wanted: only then the connection can be kept."""
+    watchdog.end_within(FAREWELL_SECONDS)
+    with suppress(ProviderError):  # the reply is there; the next one gets another connection
+        for _ in body:
+            pass
 
 
 def _socket_of(response: httpx.Response) -> socket.socket | None:

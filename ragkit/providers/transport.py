@@ -15,6 +15,9 @@ from ragkit.providers.sockets import CancellableBackend
 
 # Connections to one host, and as many are kept: more than the setting `concurrency` allows.
 MAX_CONNECTIONS = 100
+# How long one is kept for the next request: a person reads an answer before the next question.
+# One that the other side has closed meanwhile is noticed before it is used.
+KEPT_SECONDS = 60.0
 
 
 def new_client(base_url: str, headers: dict[str, str]) -> httpx.Client:
@@ -30,7 +33,9 @@ def new_client(base_url: str, headers: dict[str, str]) -> httpx.Client:
             verify=context,
             follow_redirects=False,
             limits=httpx.Limits(
-                max_connections=MAX_CONNECTIONS, max_keepalive_connections=MAX_CONNECTIONS
+                max_connections=MAX_CONNECTIONS,
+                max_keepalive_connections=MAX_CONNECTIONS,
+                keepalive_expiry=KEPT_SECONDS,
             ),
             trust_env=not is_this_machine(base_url),
         )

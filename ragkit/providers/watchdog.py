@@ -43,7 +43,8 @@ class Watchdog:
         self._patience = patience
         self._last_call = since + patience.total
         self._deadline = min(self._last_call, since + patience.first)
-        self._finished = threading.Event()
+        self._finished = False
+        self._news = threading.Event()  # that it is finished, or that the end is nearer
         self._thread = threading.Thread(target=self._watch, name="ragkit-watchdog", daemon=True)
         self.fired = False
 
@@ -57,17 +58,26 @@ class Watchdog:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._finished.set()
+        self._finished = True
+        self._news.set()
         self._thread.join()
 
     def saw_life(self) -> None:
         """Take note that a piece came: the time for the next one starts."""
         self._deadline = min(self._last_call, self._clock() + self._patience.idle)
 
+    def end_within(self, seconds: float) -> None:
+        """Give the reply so many seconds more at the most, whatever comes of it."""
+        self._last_call = min(self._last_call, self._clock() + seconds)
+        self._deadline = min(self._deadline, self._last_call)
+        self._news.set()
+
     def _watch(self) -> None:
         while (left := self._deadline - self._clock()) > 0:
             # No longer than the idle time: the first piece may move the deadline nearer meanwhile.
-            if self._finished.wait(min(left, self._patience.idle)):
+            self._news.wait(min(left, self._patience.idle))
+            self._news.clear()
+            if self._finished:
                 return
         self.fired = True
         if self._connection is not None:

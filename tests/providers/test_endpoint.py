@@ -872,6 +872,42 @@ def test_stream_that_stays_open_after_its_end_is_whole(
     assert said(list(chat.stream(QUESTION, web=None))) == "Hello"
 
 
+def test_one_connection_serves_many_questions(server: TempicoServer, chat: EndpointChat) -> None:
+    """A stream is read out to its end, so that the next question needs no new connection."""
+    server.reply = lambda body: "forty-two, and so on"
+    for _ in range(3):
+        assert said(list(chat.stream(QUESTION, web=None))) == "forty-two, and so on"
+    assert (len(server.requests), server.connections) == (3, 1)
+
+
+def test_farewell_that_never_comes_is_not_waited_for(
+    server: TempicoServer, chat: EndpointChat
+) -> None:
+    """A server that keeps the stream open after its end mark costs a moment, after the end."""
+    stay_open = sse(HELLO, END, "data: [DONE]\n\n", ending="hang")
+    server.fail("/chat/completions", stay_open)
+    started = time.monotonic()
+    items = chat.stream(QUESTION, web=None)
+    assert [next(items), next(items)] == [ChatDelta("Hel"), ChatDelta("lo")]
+    assert isinstance(next(items), ChatEnd)
+    assert time.monotonic() - started < 0.15
+    assert list(items) == []
+    assert time.monotonic() - started < 0.6
+    server.reply = lambda body: "still there"
+    assert said(list(chat.stream(QUESTION, web=None))) == "still there"
+
+
+def test_farewell_without_an_end_is_not_read(server: TempicoServer, chat: EndpointChat) -> None:
+    """A server that goes on talking after its end mark is left, though it is never silent."""
+    babble = [": and another thing\n\n"] * 100
+    server.fail(
+        "/chat/completions", sse(HELLO, END, "data: [DONE]\n\n", *babble, pause_seconds=0.05)
+    )
+    started = time.monotonic()
+    assert said(list(chat.stream(QUESTION, web=None))) == "Hello"
+    assert time.monotonic() - started < 1
+
+
 @pytest.mark.parametrize("reason", ["length", "content_filter"])
 def test_finish_reason_is_passed_on(server: TempicoServer, chat: EndpointChat, reason: str) -> None:
     """Why a reply ended is told, so that a cut one can be marked."""

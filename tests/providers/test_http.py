@@ -601,6 +601,24 @@ def test_error_body_of_any_shape_is_told(
     assert str(caught.value).isprintable()
 
 
+def test_connection_outlives_an_error(server: TempicoServer, client: HttpClient) -> None:
+    """An error's body is read, so that the next request needs no new connection."""
+    server.fail("/models", Fault(status=503), times=2)
+    assert client.get_json("/models")["data"]
+    assert (len(server.requests), server.connections) == (3, 1)
+
+
+def test_connection_outlives_a_pause(
+    server: TempicoServer, client: HttpClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who asks again after half a minute needs no new connection either."""
+    client.get_json("/models")
+    monotonic = time.monotonic
+    monkeypatch.setattr(time, "monotonic", lambda: monotonic() + 30)
+    client.get_json("/models")
+    assert (len(server.requests), server.connections) == (2, 1)
+
+
 # What errors say
 
 

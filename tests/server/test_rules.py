@@ -102,17 +102,16 @@ def test_the_defaults_are_those_of_the_settings() -> None:
 
 @pytest.mark.parametrize(
     ("host", "name"),
-    [("192.0.2.1", "192.0.2.1:80"), ("2001:db8::1", "[2001:db8::1]:80"), ("Nas", "nas:80")],
+    [("192.0.2.1", "192.0.2.1"), ("2001:DB8::1", "[2001:db8::1]"), ("[::2]", "[::2]")],
 )
 def test_it_is_called_by_its_address(host: str, name: str) -> None:
     """Whoever reaches it by the address and port that it listens on may use that as its name."""
-    rules = replace(Rules(), hosts=Rules().hosts | {name})
-    assert rules.allows_host(name, "http")
-    assert rules.allows_host(name.removesuffix(":80"), "http")  # the port that http has anyway
-    assert not rules.allows_host(name + "81", "http")
-    assert not Rules().allows_host(name, "http")
-    settings = Settings(server_host="127.0.0.2", server_port=80)
-    assert "127.0.0.2:80" in Rules.of(settings, port=80).hosts
+    rules = Rules.of(Settings(server_host=host), port=80)
+    assert rules.allows_host(f"{name}:80", "http")
+    assert rules.allows_host(name, "http")  # the port that http has anyway
+    assert not rules.allows_host(name, "https")
+    assert not rules.allows_host(f"{name}:81", "http")
+    assert not Rules().allows_host(f"{name}:80", "http")
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "", "::"])

@@ -20,6 +20,7 @@ __all__ = [
     "Block",
     "BlockKind",
     "CacheStats",
+    "Cancellation",
     "Chat",
     "ChatDelta",
     "ChatEnd",
@@ -66,6 +67,7 @@ __all__ = [
     "Move",
     "Notice",
     "OptimizeReport",
+    "Original",
     "Page",
     "ParseError",
     "Progress",
@@ -81,6 +83,7 @@ __all__ = [
     "RateLimited",
     "ReindexReport",
     "Removed",
+    "RequestCancelled",
     "RequestRecord",
     "Reranker",
     "Retrieved",
@@ -112,6 +115,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
+    from ragkit.cancelling import Cancellation
     from ragkit.conversations import Chat
     from ragkit.errors import (
         BadProviderResponse,
@@ -133,6 +137,7 @@ if TYPE_CHECKING:
         QueryError,
         RagkitError,
         RateLimited,
+        RequestCancelled,
         SchemaTooNew,
         SkippedDocument,
         StorageFull,
@@ -188,6 +193,7 @@ if TYPE_CHECKING:
         Move,
         Notice,
         OptimizeReport,
+        Original,
         Page,
         Progress,
         QuoteCheck,
@@ -221,6 +227,7 @@ else:  # hidden from type checkers, which would take every name for one of ours
         "errors",
         "types",
         "ports",
+        "cancelling",
         "config",
         "providers.local",
         "store",

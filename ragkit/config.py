@@ -23,7 +23,7 @@ INDEX_PLACE = Path(".ragkit", "index.db")
 CACHE_FILE = "embeddings.db"  # in the folder that `cache_folder` returns
 
 # Variables that are read elsewhere and are no settings.
-OTHER_VARIABLES = frozenset({"RAGKIT_DEBUG", "RAGKIT_EVAL_DATA"})
+OTHER_VARIABLES = frozenset({"RAGKIT_DEBUG", "RAGKIT_EVAL_DATA", "RAGKIT_SERVER_KEY"})
 # Settings that are paths: in a file they are meant as seen from its folder.
 _PATHS = frozenset({"db", "prompt_file"})
 # What people call the key when they look for a place to put it.

@@ -29,6 +29,7 @@ from ragkit.types import (
     Turn,
     Usage,
     WebPolicy,
+    WebSearch,
 )
 
 # Characters; what is longer brings its own subject, and would be dear to have written again.
@@ -173,6 +174,7 @@ class Ask(Protocol):
         limit: int,
         filters: Filters,
         web: WebPolicy | None,
+        web_options: WebSearch | None,
     ) -> Iterator[AnswerEvent]:
         """Yield an answer as it comes."""
         ...
@@ -217,9 +219,12 @@ class Chat:
         limit: int = 8,
         filters: Filters = Filters(),
         web: WebPolicy | None = None,
+        web_options: WebSearch | None = None,
     ) -> Answer:
         """Answer a question, or a follow-up, as `Index.ask` does."""
-        for event in self.ask_stream(question, limit=limit, filters=filters, web=web):
+        for event in self.ask_stream(
+            question, limit=limit, filters=filters, web=web, web_options=web_options
+        ):
             if isinstance(event, Done):
                 return event.answer
         raise AssertionError("an answer ends with Done")
@@ -231,6 +236,7 @@ class Chat:
         limit: int = 8,
         filters: Filters = Filters(),
         web: WebPolicy | None = None,
+        web_options: WebSearch | None = None,
     ) -> Generator[AnswerEvent, None, None]:
         """Yield an answer as it comes. One that isn't listened to until Done leaves no turn.
 
@@ -238,7 +244,15 @@ class Chat:
         """
         asked_at = self._store.now()
         history = messages(self._turns)
-        for event in self._ask(question, history=history, limit=limit, filters=filters, web=web):
+        events = self._ask(
+            question,
+            history=history,
+            limit=limit,
+            filters=filters,
+            web=web,
+            web_options=web_options,
+        )
+        for event in events:
             if isinstance(event, Done):
                 yield Done(self._noted(event.answer, asked_at))
             else:

@@ -133,6 +133,13 @@ def refuse_shared_context(settings: Settings) -> None:
         _refuse_project(settings, "web_share_context", "RAGKIT_WEB_SHARE_CONTEXT")
 
 
+def refuse_open_server(settings: Settings) -> None:
+    """Raise where a folder's `ragkit.toml` lets others use the server than the user has said."""
+    for name in ("server_host", "server_hosts", "server_origins"):
+        if getattr(settings, name) not in (KEYS[name].default, settings.own.get(name)):
+            _refuse_project(settings, name, f"RAGKIT_{name.upper()}")
+
+
 def _refuse_project(settings: Settings, name: str, variable: str) -> None:
     """Raise where the value is the project's: only the user may say what becomes of the key."""
     origin = settings.origins.get(name)

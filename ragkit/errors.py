@@ -23,7 +23,8 @@
         ├── ProviderTimeout
         ├── ProviderUnavailable
         ├── WebSearchUnavailable
-        └── BadProviderResponse
+        ├── BadProviderResponse
+        └── RequestCancelled
 
 `str(error)` says what happened and where; `error.hint` says what to do next; `error.code` is a
 stable word for programs.
@@ -210,3 +211,12 @@ class BadProviderResponse(ProviderError):
     """The endpoint answered something that is not of its contract."""
 
     code = "bad-response"
+
+
+class RequestCancelled(ProviderError):
+    """A request was ended on this side, by who wanted it or because the index was closed."""
+
+    code = "cancelled"
+
+    def __init__(self, message: str = "the request was cancelled") -> None:
+        super().__init__(message)

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from ragkit import (
     answering,
+    cancelling,
     config,
     conversations,
     indexing,
+    originals,
     retrieval,
     sources,
     verification,
@@ -32,6 +34,7 @@ from ragkit.indexing import Loaded, Source
 from ragkit.indexing.forgetting import forget_texts
 from ragkit.indexing.inputs import embedded_texts
 from ragkit.intake import page_address, web_pages
+from ragkit.originals import Originals
 from ragkit.plans import Plans
 from ragkit.ports import ChatModel, Embedder, Reranker
 from ragkit.settings import Settings
@@ -58,16 +61,28 @@ from ragkit.types import (
     ModelUsage,
     Notice,
     OptimizeReport,
+    Original,
     ReindexReport,
     SearchReport,
     Stats,
     Verification,
     WebPolicy,
+    WebSearch,
 )
 from ragkit.wiring import Given, Wiring, answer_template, web_search
 
 _URL = re.compile(r"https?://", re.IGNORECASE)
 _STDIN = re.compile(r"stdin:")
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """How a question is to be answered."""
+
+    limit: int
+    filters: Filters
+    web: WebPolicy
+    web_options: WebSearch
 
 
 class Index:
@@ -171,13 +186,16 @@ class Index:
         name: str = "",
         collection: str | None = None,
         include: bool = False,
+        keep: bool = False,
+        limits: IngestLimits | None = None,
         on_event: Callable[[IngestEvent], None] | None = None,
     ) -> IngestReport:
         """Take in one document from memory, in place of what had this uri before.
 
         The suffix of `name`, by default of the uri, helps to tell what kind of file it is. A
         document that can't be read is a Failure in the report. One that was removed with `exclude`
-        is skipped, unless `include` takes that back.
+        is skipped, unless `include` takes that back. `keep` keeps the bytes beside the index as
+        long as the document is there, for `original`.
         """
         if not uri or not uri.isprintable() or uri.startswith("file:"):
             raise ConfigError(
@@ -187,8 +205,15 @@ class Index:
         if not include and self._store.exists() and uri in self._store.excluded():
             message = "removed by the user (bring it back with include=True)"
             return IngestReport(skipped=(Failure(uri, "excluded", message),))
-        source = Source(uri, lambda: Loaded(name or uri.rpartition("/")[2], data))
-        return self._ingest([], [source], collection=collection, on_event=on_event)
+
+        def load() -> Loaded:
+            if keep:  # before the document is in: a crash leaves an unused file at worst
+                self._originals.keep(data)
+            return Loaded(name or uri.rpartition("/")[2], data)
+
+        return self._ingest(
+            [], [Source(uri, load)], collection=collection, limits=limits, on_event=on_event
+        )
 
     def watch(
         self,
@@ -267,7 +292,8 @@ class Index:
     ) -> IngestReport:
         embedder = self._parts.embedder(self._plans.stored())
         plan = self._plans.ingest(embedder, collection=collection, limits=limits)
-        plan = replace(plan, prune=prune, on_event=on_event or (lambda _event: None))
+        tell = on_event or (lambda _event: None)
+        plan = replace(plan, prune=prune, on_event=tell, tidy=self._sweep_originals)
         try:
             return indexing.ingest(self._store, embedder, files, plan, others=others)
         except IndexBusy:
@@ -298,9 +324,22 @@ class Index:
             texts = self._embedded_texts(info.id) if forget else []
             self._store.remove(info.id, exclude=exclude)
             indexing.remove_beside(self._store, info.id)
+            self._sweep_originals()
             if forget:
                 tell(Notice(forget_texts(self._store, self._parts.vault(), texts)))
         return info
+
+    @property
+    def _originals(self) -> Originals:
+        return Originals(self._store.path)
+
+    def _sweep_originals(self) -> None:
+        """Delete the kept bytes that no document was read from; the caller holds the lock."""
+        if self._originals.folder.is_dir():
+            known = self._store.known().values()
+            self._originals.sweep(
+                {each.content_hash for each in known if not each.uri.startswith("file:")}
+            )
 
     def _embedded_texts(self, id_: str) -> list[str]:
         fingerprint = self._store.fingerprint()
@@ -417,6 +456,7 @@ class Index:
                 rewriter=self._parts.rewriter(),
                 judge=self._parts.judge(),
             )
+        cancelling.check()  # a chat model that was cancelled is one that didn't help
         return SearchReport(found.query, found.hits, found.steps, found.usage, found.notices)
 
     def ask(
@@ -427,14 +467,22 @@ class Index:
         limit: int = 8,
         filters: Filters = Filters(),
         web: WebPolicy | None = None,
+        web_options: WebSearch | None = None,
     ) -> Answer:
         """Answer a question from the documents, each sentence with a quote that stands in them.
 
         `limit` is how many passages are looked at; `web` says whether the endpoint's web search
-        may help, by default as the settings do. With a `history`, oldest first, the question may
+        may help, and `web_options` how, by default as the settings do. With a `history`, oldest first, the question may
         be a follow-up. Raises as `search` does.
         """
-        events = self.ask_stream(question, history=history, limit=limit, filters=filters, web=web)
+        events = self.ask_stream(
+            question,
+            history=history,
+            limit=limit,
+            filters=filters,
+            web=web,
+            web_options=web_options,
+        )
         for event in events:
             if isinstance(event, Done):
                 return event.answer
@@ -448,38 +496,39 @@ class Index:
         limit: int = 8,
         filters: Filters = Filters(),
         web: WebPolicy | None = None,
+        web_options: WebSearch | None = None,
     ) -> Iterator[AnswerEvent]:
         """Yield an answer as it comes: Retrieved, then Sentence and Removed, then Done."""
         self._embedder()  # what can't be asked is said now, not at the first event
-        web = self._parts.settings.web if web is None else web
-        said = conversations.within_budget(history, self._parts.settings.history_tokens)
+        settings = self._parts.settings
+        said = conversations.within_budget(history, settings.history_tokens)
+        asked = _Asked(
+            limit,
+            filters,
+            settings.web if web is None else web,
+            web_search(settings) if web_options is None else web_options,
+        )
         if not said or not question.strip():
-            return self._events(question, limit=limit, filters=filters, web=web)
-        return self._follow_up(question, said, limit=limit, filters=filters, web=web)
+            events = self._events(question, asked)
+        else:
+            events = self._follow_up(question, said, asked)
+        return cancelling.checked(events)
 
     def _follow_up(
-        self,
-        question: str,
-        said: Sequence[Message],
-        *,
-        limit: int,
-        filters: Filters,
-        web: WebPolicy,
-    ) -> Iterator[AnswerEvent]:
+        self, question: str, said: Sequence[Message], asked: _Asked
+    ) -> Generator[AnswerEvent]:
         meant = conversations.stand_alone(question, said, chat=self._parts.chat())
-        events = self._events(meant.question, limit=limit, filters=filters, web=web)
-        yield from meant.told(events)
+        yield from meant.told(self._events(meant.question, asked))
 
-    def _events(
-        self, question: str, *, limit: int, filters: Filters, web: WebPolicy
-    ) -> Iterator[AnswerEvent]:
+    def _events(self, question: str, asked: _Asked) -> Generator[AnswerEvent]:
         with self._store.snapshot():  # until all is retrieved, as in `search`
-            events = self._asker(web).answer(question, limit=limit, filters=filters)
+            asker = self._asker(asked.web, asked.web_options)
+            events = asker.answer(question, limit=asked.limit, filters=asked.filters)
             first = next(events)
         yield first
         yield from events
 
-    def _asker(self, web: WebPolicy) -> answering.Asker:
+    def _asker(self, web: WebPolicy, web_options: WebSearch) -> answering.Asker:
         settings = self._parts.settings
         return answering.Asker(
             store=self._store,
@@ -491,7 +540,7 @@ class Index:
             rewriter=self._parts.rewriter(),
             judge=self._parts.judge(),
             web=web,
-            web_options=web_search(settings),
+            web_options=web_options,
             settings=settings,
             template=answer_template(settings),
             context_window=self._parts.context_window,
@@ -506,7 +555,7 @@ class Index:
         Raises as `search` does.
         """
         with self._store.snapshot():
-            asker = self._asker("never")
+            asker = self._asker("never", WebSearch())
             return asker.prompt(question, limit=limit, filters=filters)
 
     def verify(self, answer: Answer | Mapping[str, Any]) -> Verification:
@@ -557,9 +606,14 @@ class Index:
 
     # --- what is there -------------------------------------------------------------------------
 
-    def documents(self, filters: Filters = Filters()) -> list[DocumentInfo]:
-        """Return the documents that pass the filters, by uri."""
-        return self._store.documents(filters)
+    def documents(
+        self, filters: Filters = Filters(), *, after: str = "", limit: int = 0
+    ) -> list[DocumentInfo]:
+        """Return the documents that pass the filters, by uri: after that one, at most `limit`.
+
+        0 is no limit.
+        """
+        return self._store.documents(filters, after=after, limit=limit)
 
     def get(self, reference: str) -> Document:
         """Return a whole document by id, uri, path, or a path's unique end.
@@ -568,6 +622,31 @@ class Index:
         """
         return self._store.get(self._find(reference))
 
+    def info(self, reference: str) -> DocumentInfo:
+        """Return a document's line of the list: everything but the text.
+
+        Raises DocumentNotFound.
+        """
+        return self._store.info(self._find(reference))
+
+    def has_original(self, reference: str) -> bool:
+        """Whether there are bytes for `original` to read; it alone finds out if they are the same.
+
+        Raises DocumentNotFound.
+        """
+        return originals.is_there(self._originals, self.info(reference))
+
+    def original(self, reference: str) -> Original:
+        """Return the bytes that a document was read from: kept ones, or those of its file.
+
+        They are the very bytes that are in the index. Raises DocumentNotFound, and DocumentError
+        with the code "changed", "vanished" or "unreadable" for a file that isn't what it was, or
+        "no-original" for web pages and what wasn't kept.
+        """
+        info = self._store.info(self._find(reference))
+        limit = self._parts.settings.max_file_mb * 1_000_000
+        return originals.read(self._originals, info, max_bytes=limit)
+
     def chunks(self, reference: str) -> list[Chunk]:
         """Return a document's chunks in reading order. Raises DocumentNotFound."""
         return self._store.chunks(self._find(reference))
@@ -575,9 +654,11 @@ class Index:
     def stats(self, *, sizes: bool = False) -> Stats:
         """Count what the index holds; with `sizes` also how large its parts are.
 
-        For those the whole file is read: a second a gigabyte.
+        For those the whole file is read: a second a gigabyte. "kept files" are those beside it.
         """
-        return self._store.stats(sizes=sizes)
+        stats = self._store.stats(sizes=sizes)
+        kept = self._originals.size_bytes() if sizes else 0
+        return replace(stats, sizes={**stats.sizes, "kept files": kept}) if kept else stats
 
     def optimize(
         self,

@@ -7,7 +7,9 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from contextvars import copy_context
 from dataclasses import dataclass, field, replace
+from functools import partial
 from threading import Thread
 from typing import TYPE_CHECKING
 
@@ -258,7 +260,8 @@ def _embedding(scope: _Scope, query: str) -> Future[Vectors]:
         except BaseException as exc:  # noqa: BLE001 - it is raised where the vector is asked for
             vector.set_exception(exc)
 
-    Thread(target=embed, name="ragkit-embed", daemon=True).start()  # Ctrl-C doesn't wait for it
+    in_context = partial(copy_context().run, embed)  # what cancels the search cancels it too
+    Thread(target=in_context, name="ragkit-embed", daemon=True).start()  # Ctrl-C doesn't wait
     return vector
 
 

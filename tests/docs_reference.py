@@ -74,6 +74,8 @@ SPECIAL_CODES = {
 OTHER_VARIABLES_SAY = {
     "RAGKIT_DEBUG": "Set to 1, errors come with their traceback.",
     "RAGKIT_EVAL_DATA": "Where the evaluation data is, for ragkit's own benchmarks.",
+    "RAGKIT_SERVER_KEY": "A key that the server takes, besides those of `ragkit keys`: 16 characters"
+    " or more, for reading and writing.",
     "RAGKIT_BADFILES": "Where the damaged files are, for ragkit's own tests.",
 }
 

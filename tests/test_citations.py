@@ -427,6 +427,7 @@ def test_numbering() -> None:
     assert [c.marker for c in numbering.citations] == [1, 2]
     assert [c.quote for c in numbering.citations] == [second.text, first.text]
     assert {c.document_hash for c in numbering.citations} == {FERRY_DOCUMENT.content_hash}
+    assert {c.document_id for c in numbering.citations} == {PASSAGES[0].chunk.document_id}
 
 
 def test_markers_go_before_the_closing_white_space() -> None:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -324,6 +325,16 @@ def test_turns_are_stored(path: Path) -> None:
         cited = [Citation.from_dict(each) for each in kept.answer["citations"]]
         assert tuple(cited) == answer.citations
     assert json.loads(json.dumps(stored.to_dict())) == stored.to_dict()
+
+
+def test_a_citation_stored_without_the_id_of_its_document(path: Path) -> None:
+    """Turns of an older ragkit are read too: what they didn't tell is empty."""
+    with opened(path) as index:
+        (citation, *_) = index.converse().ask(BEFORE).citations
+    assert citation.document_id
+    told = citation.to_dict()
+    del told["document_id"]
+    assert Citation.from_dict(told) == replace(citation, document_id="")
 
 
 def test_a_conversation_goes_on(path: Path) -> None:

@@ -435,8 +435,9 @@ def test_an_answer_as_json(tmp_path: Path, docs: Path) -> None:
         index.ingest(docs)
         told = index.ask(QUESTION, web="always").to_dict()
     assert_fields(told, ANSWER, "web_text notices standalone unproven foreign_markers")
-    assert_fields(told["citations"][0], CITATION)
-    assert_fields(told["hits"][0], HIT, "collection scores also_in")
+    assert_fields(told["citations"][0], CITATION, "document_id")
+    assert told["citations"][0]["document_id"] == told["hits"][0]["document_id"]
+    assert_fields(told["hits"][0], HIT, "document_id collection scores also_in")
     assert_fields(told["removed"][0], "text reason")
     assert_fields(told["web_sources"][0], "url title")
     assert_fields(told["gate"], "probability reasons")
@@ -447,7 +448,7 @@ def test_an_answer_as_json(tmp_path: Path, docs: Path) -> None:
 
 def test_hits_and_reports_as_json(index: Index, docs: Path) -> None:
     """The fields that every edge shows."""
-    assert_fields(index.search(QUESTION)[0].to_dict(), HIT, "collection scores also_in")
+    assert_fields(index.search(QUESTION)[0].to_dict(), HIT, "document_id collection scores also_in")
     (docs / "ferry.md").rename(docs / "boat.md")
     (docs / "bad.pdf").write_bytes(b"%PDF-1.7 nothing of the kind")
     report = index.ingest(docs).to_dict()

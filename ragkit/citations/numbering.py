@@ -43,6 +43,7 @@ def _citation(marker: int, quote: Quote) -> Citation:
         span=Span(chunk.span.start + quote.span.start, chunk.span.start + quote.span.end),
         quote=quote.text,
         document_hash=quote.passage.document_hash,
+        document_id=chunk.document_id,
     )
 
 

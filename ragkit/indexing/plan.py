@@ -22,6 +22,7 @@ class Ingest:
     one. `max_tokens` ends the run cleanly before more (estimated) tokens are sent; 0 is no limit.
     `confirm` is asked once before anything is sent if more than `confirm_tokens` would be.
     `price` is in money per million tokens. Once `stop` says so the run ends within a second.
+    `tidy` is called at its end, while nobody else may write.
     """
 
     fingerprint: Fingerprint
@@ -39,6 +40,7 @@ class Ingest:
     price: float = 0.0
     stop: Callable[[], bool] = lambda: False
     on_event: Callable[[IngestEvent], None] = lambda _event: None
+    tidy: Callable[[], None] = lambda: None
 
 
 def tokens_allowed(limits: IngestLimits, price: float) -> int:

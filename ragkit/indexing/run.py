@@ -71,6 +71,7 @@ def ingest(
                 tally.notice(f"the index is large: {step}")
         except Stopped as stopped:
             tally.stopped = stopped.reason
+        plan.tidy()
         if plan.vault and plan.vault.problem:
             tally.notice(f"{plan.vault.problem}; what was embedded is not kept for other indexes")
     return tally.report()

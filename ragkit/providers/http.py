@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 
 import httpx
 
+from ragkit import cancelling
 from ragkit.errors import (
     BadProviderResponse,
     ProviderError,
@@ -339,6 +340,7 @@ class HttpClient:
         on_headers: Callable[[Mapping[str, str]], None] = lambda _headers: None,
     ) -> Iterator[Iterator[bytes]]:
         """Send a request once and give the pieces of its reply, if that is a success."""
+        cancelling.check()  # before a connection is taken, which would be given up
         limits = self._timeouts
         timeout = httpx.Timeout(
             connect=limits.connect,

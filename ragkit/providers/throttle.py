@@ -15,7 +15,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import count
 
-from ragkit.errors import ProviderError
+from ragkit import cancelling
+from ragkit.errors import RequestCancelled
 from ragkit.providers.limit_headers import Allowance, Counted, allowances
 
 MOST_IN_FLIGHT = 8
@@ -38,15 +39,6 @@ _THEIR_LIMIT: dict[Counted, str] = {
     "requests": "the endpoint's limit of requests is used up",
     "tokens": "the endpoint's limit of tokens is used up",
 }
-
-
-class RequestCancelled(ProviderError):
-    """A request that was waiting when the run that it was for ended. It was not sent (again)."""
-
-    code = "cancelled"
-
-    def __init__(self) -> None:
-        super().__init__("the request was cancelled while it waited for its turn")
 
 
 def backoff_seconds(failures: int, *, random: Callable[[], float]) -> float:
@@ -177,12 +169,14 @@ class Throttle:
         with self._changed:
             insort(self._queue, turn, key=lambda each: each.number)
         try:
-            while untold := self._await(turn):
-                self.on_wait(*untold)
+            with cancelling.waking(self._wake):
+                while untold := self._await(turn):
+                    self.on_wait(*untold)
         except BaseException:
             with self._changed:
-                if turn in self._queue:
-                    self._queue.remove(turn)
+                for place in (self._queue, self._in_flight):
+                    if turn in place:
+                        place.remove(turn)
                 self._changed.notify_all()
             raise
 
@@ -194,7 +188,7 @@ class Throttle:
 
     def rest(self, seconds: float, turn: Turn | None = None) -> None:
         """Sleep; raises RequestCancelled at once when that request, or everything, is cancelled."""
-        with self._changed:
+        with cancelling.waking(self._wake), self._changed:
             until = self._clock() + seconds
             self._check(turn)
             while (left := until - self._clock()) > 0:
@@ -269,6 +263,11 @@ class Throttle:
             self._closed = True
             self._changed.notify_all()
 
+    def _wake(self) -> None:
+        """Have all that wait look whether they still should."""
+        with self._changed:
+            self._changed.notify_all()
+
     # --- with the lock held --------------------------------------------------------------------
 
     def _await(self, turn: Turn) -> tuple[float, str] | None:
@@ -285,6 +284,7 @@ class Throttle:
                 self._wait(self._changed, seconds)
 
     def _check(self, turn: Turn | None) -> None:
+        cancelling.check()
         if self._closed or (turn is not None and turn.run != self._run):
             raise RequestCancelled
 

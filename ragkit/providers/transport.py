@@ -11,6 +11,7 @@ import httpx
 from ragkit.errors import ConfigError, ProviderError, ProviderTimeout, ProviderUnavailable
 from ragkit.providers.address import host_and_port, is_this_machine
 from ragkit.providers.failures import Call, Secret
+from ragkit.providers.sockets import CancellableBackend
 
 # Connections to one host, and as many are kept: more than the setting `concurrency` allows.
 MAX_CONNECTIONS = 100
@@ -24,7 +25,7 @@ def new_client(base_url: str, headers: dict[str, str]) -> httpx.Client:
         context = (
             httpx.create_ssl_context() if is_encrypted else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         )
-        return httpx.Client(
+        client = httpx.Client(
             headers=headers,
             verify=context,
             follow_redirects=False,
@@ -33,11 +34,26 @@ def new_client(base_url: str, headers: dict[str, str]) -> httpx.Client:
             ),
             trust_env=not is_this_machine(base_url),
         )
+        _make_cancellable(client)
+        return client
     except (ImportError, ValueError, OSError, httpx.InvalidURL) as exc:
         raise ConfigError(
             f"{base_url} can't be used, or the environment's network settings can't: {exc}",
             hint="check HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and SSL_CERT_FILE",
         ) from exc
+
+
+def _make_cancellable(client: httpx.Client) -> None:
+    """Have the client make its connections, also those to proxies, by our own backend.
+
+    httpx has no parameter for it, though httpcore below it has one; so its private names are
+    used, here and nowhere else. A transport of one's own would have to do all that httpx does for
+    proxies, time-outs and errors.
+    """
+    backend = CancellableBackend()
+    for transport in (client._transport, *client._mounts.values()):
+        if isinstance(transport, httpx.HTTPTransport):
+            transport._pool._network_backend = backend
 
 
 def tls_context() -> ssl.SSLContext:

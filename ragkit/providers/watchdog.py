@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import socket
 import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
+
+from ragkit.providers.sockets import shut
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +71,4 @@ class Watchdog:
                 return
         self.fired = True
         if self._connection is not None:
-            # Not SSLSocket.shutdown: it drops the TLS state under the thread that reads.
-            with contextlib.suppress(OSError):  # closed meanwhile
-                socket.socket.shutdown(self._connection, socket.SHUT_RDWR)
+            shut(self._connection)

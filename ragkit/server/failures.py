@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from starlette.responses import JSONResponse
-
 from ragkit import errors
+from ragkit.server.replies import Json
 
 _log = logging.getLogger(__name__)
 
@@ -66,8 +65,8 @@ class Refusal(Exception):
             }
         }
 
-    def response(self) -> JSONResponse:
-        return JSONResponse(self.to_dict(), status_code=self.status, headers=dict(self.headers))
+    def response(self) -> Json:
+        return Json(self.to_dict(), status_code=self.status, headers=dict(self.headers))
 
 
 def error_type(status: int) -> str:
@@ -76,10 +75,10 @@ def error_type(status: int) -> str:
     return _TYPES.get(status, default)
 
 
-def refusal_of(error: BaseException) -> Refusal:
+def refusal_of(error: BaseException, *, request_id: str = "") -> Refusal:
     """Return how an error is answered; one that isn't ours is a bug, and tells nothing of itself.
 
-    The bug goes to the log.
+    The bug goes to the log, with the request's id.
     """
     if isinstance(error, Refusal):
         return error
@@ -90,5 +89,5 @@ def refusal_of(error: BaseException) -> Refusal:
         return Refusal(status, str(error), error.code, hint=error.hint, headers=headers)
     if isinstance(error, OSError):
         return Refusal(507, f"the disk: {error.strerror or 'an error'}", "storage")
-    _log.error("a bug of ragkit", exc_info=error)
+    _log.error("a bug of ragkit (request %s)", request_id or "unknown", exc_info=error)
     return Refusal(500, "this is a bug of ragkit; its log says more", "internal")

@@ -85,14 +85,19 @@ def read_document(connection: apsw.Connection, number: int) -> Document:
     )
 
 
-def document_infos(connection: apsw.Connection, numbers: Iterable[int]) -> list[DocumentInfo]:
-    """Return the list's lines for these documents, by uri."""
+def document_infos(
+    connection: apsw.Connection, numbers: Iterable[int], *, after: str = "", limit: int = 0
+) -> list[DocumentInfo]:
+    """Return the list's lines for these documents, by uri: so many after that one, 0 for all."""
     found = fetch(
         connection,
         "SELECT d.id, d.uri, d.title, d.media_type, d.content_hash, d.collection, d.characters,"
         " (SELECT count(*) FROM chunks c WHERE c.document = d.number), d.updated_at"
-        " FROM documents d WHERE d.number IN (SELECT value FROM json_each(?)) ORDER BY d.uri",
+        " FROM documents d WHERE d.number IN (SELECT value FROM json_each(?)) AND d.uri > ?"
+        " ORDER BY d.uri LIMIT ?",
         _json(list(numbers)),
+        after,
+        limit or -1,
     )
     return [DocumentInfo(*row) for row in found]
 

@@ -319,10 +319,11 @@ class SqliteStore(Searching):
         with self._db.reading() as connection:
             return vectors.known(connection, hashes)
 
-    def documents(self, filters: Filters) -> list[DocumentInfo]:
-        """Return the documents that pass the filters, by uri."""
+    def documents(self, filters: Filters, *, after: str = "", limit: int = 0) -> list[DocumentInfo]:
+        """Return the documents that pass, by uri: so many after the one of that uri, 0 for all."""
         with self._db.reading() as connection:
-            return rows.document_infos(connection, filtering.passing(connection, filters))
+            numbers = filtering.passing(connection, filters)
+            return rows.document_infos(connection, numbers, after=after, limit=limit)
 
     def find(self, reference: str) -> str:
         """Return the id of the document meant by an id, a uri, a path, or a path's unique end.
@@ -331,7 +332,9 @@ class SqliteStore(Searching):
         """
         with self._db.reading() as connection:
             listed = fetch(connection, "SELECT id, uri FROM documents ORDER BY uri")
-        exact = [id_ for id_, uri in listed if reference in {id_, uri, unquote(uri)}]
+        exact = [id_ for id_, uri in listed if reference in {id_, uri}] or [
+            id_ for id_, uri in listed if reference == unquote(uri)
+        ]
         if exact:
             return str(exact[0])
         wanted = "/" + reference.removeprefix("./").strip("/")

@@ -19,7 +19,8 @@ WebPolicy = Literal["auto", "never", "always"]
 class Citation:
     """A quote that stands, character for character, in the stored document.
 
-    `marker` is the number printed in the answer. `document_hash` names the version quoted.
+    `marker` is the number printed in the answer. `document_hash` names the version quoted;
+    `document_id` is "" in what was told before there was one.
     """
 
     marker: int
@@ -31,6 +32,7 @@ class Citation:
     span: Span
     quote: str
     document_hash: str
+    document_id: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -43,6 +45,7 @@ class Citation:
             "span": self.span.to_dict(),
             "quote": self.quote,
             "document_hash": self.document_hash,
+            "document_id": self.document_id,
         }
 
     @classmethod
@@ -59,6 +62,7 @@ class Citation:
             span=Span(told["span"]["start"], told["span"]["end"]),
             quote=told["quote"],
             document_hash=told["document_hash"],
+            document_id=told.get("document_id", ""),
         )
 
 

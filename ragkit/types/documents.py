@@ -119,6 +119,15 @@ class DocumentInfo:
 
 
 @dataclass(frozen=True, slots=True)
+class Original:
+    """The bytes that a document was read from, and the name of the file that they were."""
+
+    data: bytes = field(repr=False)
+    name: str
+    media_type: str
+
+
+@dataclass(frozen=True, slots=True)
 class Chunk:
     """A piece of a document that is found and quoted as one: `text == document.text[span]`.
 
@@ -159,6 +168,7 @@ class Hit:
         chunk = self.chunk
         return {
             "chunk_id": chunk.id,
+            "document_id": chunk.document_id,
             "uri": chunk.uri,
             "title": chunk.title,
             "collection": chunk.collection,

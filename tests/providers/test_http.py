@@ -7,7 +7,6 @@ import gzip
 import json
 import re
 import socket
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -444,22 +443,6 @@ def test_unknown_host_is_told_as_such(
     with pytest.raises(ProviderUnavailable, match=r"no\.invalid:443 can't be resolved"):
         connect(base_url="https://no.invalid").get_json("/models")
     assert len(sleeps) == 5
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A self-signed certificate and its key, in one file."""
-    folder = tmp_path_factory.mktemp("tls")
-    subprocess.run(
-        "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=localhost"
-        " -addext subjectAltName=IP:127.0.0.1 -keyout key.pem -out cert.pem".split(),
-        cwd=folder,
-        check=True,
-        capture_output=True,
-    )
-    both = folder / "both.pem"
-    both.write_bytes((folder / "cert.pem").read_bytes() + (folder / "key.pem").read_bytes())
-    return both
 
 
 def test_self_signed_certificate_is_refused_once(

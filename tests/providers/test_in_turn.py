@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ragkit.errors import ProviderError, ProviderUnavailable, RateLimited
+from ragkit.errors import ProviderError, ProviderUnavailable, RateLimited, RequestCancelled
 from ragkit.providers.endpoint import EndpointEmbedder
 from ragkit.providers.http import HttpClient
-from ragkit.providers.throttle import RequestCancelled, Throttle
+from ragkit.providers.throttle import Throttle
 from ragkit.text import estimate_tokens
 from ragkit.types import RequestRecord
 from tests.tempico import (

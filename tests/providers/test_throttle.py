@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ragkit.errors import RequestCancelled
 from ragkit.providers.limit_headers import Allowance, allowances, reset_seconds
-from ragkit.providers.throttle import Pace, RequestCancelled, Throttle, Turn
+from ragkit.providers.throttle import Pace, Throttle, Turn
 
 NOON = 1_700_000_000.0  # a Unix time: 2023-11-14T22:13:20Z
 

@@ -98,13 +98,10 @@ export function sentence(words) {
   return words.charAt(0).toUpperCase() + words.slice(1);
 }
 
-/** The embedders that run on the server's own machine. */
-const EMBEDDED = ["all-MiniLM-L6-v2-int8", "multilingual-e5-small-q4"];
-
-/** Return where texts go, as a sentence or two: to no other machine, or to which endpoint's models. */
-export function privacyOf({ embedder, chat_model: chat }) {
-  const isHere = !embedder || EMBEDDED.some((name) => embedder.startsWith(name));
-  const texts = isHere ? "" : `The texts of documents go to the endpoint’s ${embedder}.`;
-  const asked = chat ? `Questions and the passages for them go to ${chat}.` : "";
+/** Return where texts go, in words: to no other machine, or to which endpoint. */
+export function privacyOf({ embedder, destination, chat_model: chat }) {
+  const texts = destination
+    ? `The texts of documents go to ${destination}, for its model ${embedder}.` : "";
+  const asked = chat ? `Questions and the passages for them go to the chat model ${chat}.` : "";
   return [texts, asked].filter(Boolean).join(" ") || "Nothing leaves the machine of this server.";
 }

@@ -178,7 +178,7 @@ export class AnswerView {
   #sources(open) {
     if (!this.#citations.size) return null;
     const items = this.citations.map((citation) => sourceItem(citation, open));
-    return element("section", { class: "sources", "aria-label": "Sources" },
+    return element("div", { class: "sources" },
       element("h3", {}, "Sources"), element("ol", {}, ...items));
   }
 
@@ -189,7 +189,7 @@ export class AnswerView {
     const title = element("h3", {}, "The passages that come nearest");
     const words = "They don’t hold the answer, but may be about the same matter.";
     const list = passageList(hits, answer.question, open);
-    return element("section", { class: "nearest" }, title, element("p", { class: "small" }, words), list);
+    return element("div", { class: "nearest" }, title, element("p", { class: "small" }, words), list);
   }
 
   #actions(answer) {
@@ -243,7 +243,7 @@ function webSources(answer) {
     return element("li", { dir: "auto" }, isSafeAddress(url) ? outsideLink(url, words) : words,
       isSafeAddress(url) ? element("span", { class: "where" }, hostOf(url)) : null);
   });
-  return element("section", { class: "web-sources", "aria-label": "Pages of the web" },
+  return element("div", { class: "web-sources" },
     element("h3", {}, "Pages of the web"),
     element("p", { class: "small" }, "The search of the endpoint gave these; ragkit hasn’t read them."),
     element("ul", {}, ...items));

@@ -198,7 +198,8 @@ export class AskView {
 
   /** While nothing was asked the field stands in the middle, below the words of welcome. */
   #setEmpty(isEmpty) {
-    this.#welcome.hidden = !isEmpty;
+    document.getElementById("welcome-words").hidden = !isEmpty;
+    this.#welcome.querySelector("h1").classList.toggle("hidden-words", !isEmpty);
     this.#welcome.closest(".view").classList.toggle("empty", isEmpty);
   }
 

@@ -1,0 +1,542 @@
+"""The page in a browser: asking, sources, searching, documents; what strangers' texts can't do."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser
+
+import ragkit.server
+from ragkit.access_keys import AccessKeys
+from ragkit.index import Index
+from tests.server import library
+from tests.server.browsing import Visit, chromium, visiting
+from tests.server.library import BOTH, EVIL, QUESTION, SAYS, UNANSWERABLE, UNPROVEN
+from tests.server.serving import Running, environment, running, settings
+from tests.tempico import TempicoServer, sse
+
+PAGE = Path(ragkit.server.__file__).parent / "page"
+MODULES = sorted(PAGE.glob("*.js"))
+LOGIC = Path(__file__).with_name("page.test.mjs")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory: pytest.TempPathFactory, endpoint: TempicoServer) -> Iterator[Running]:
+    """The server over the documents of library.py; conversations are kept."""
+    folder = tmp_path_factory.mktemp("page")
+    chosen = settings(endpoint)
+    environ = environment(folder, endpoint)
+    index = Index.open(folder / "index.db", chosen, environ=environ)
+    assert not index.ingest(library.write(folder / "docs")).failed
+    with running(folder / "index.db", chosen, environ, index=index) as server:
+        yield server
+
+
+@pytest.fixture
+def answering(tempico: TempicoServer) -> TempicoServer:
+    """The endpoint, whose chat model knows the documents."""
+    tempico.reply = library.reply
+    return tempico
+
+
+@pytest.fixture
+def visit(browser: Browser, served: Running, answering: TempicoServer) -> Iterator[Visit]:
+    with visiting(browser, served.address) as visit:
+        yield visit
+
+
+# --- without a browser --------------------------------------------------------------------------
+
+
+def test_the_page_has_no_way_to_make_elements_of_texts() -> None:
+    """Neither a script nor the page itself holds what turns text into elements or into code."""
+    forbidden = re.compile(
+        r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|createContextualFragment"
+        r"|DOMParser|srcdoc|\beval\(|new Function|setAttribute\(\"style"
+    )
+    for path in PAGE.iterdir():
+        assert not forbidden.search(path.read_text()), path.name
+    markup = (PAGE / "index.html").read_text()
+    assert not re.search(r"\sstyle=|\son\w+=|<style|javascript:", markup)
+    assert all("src=" in tag for tag in re.findall(r"<script[^>]*>", markup))
+
+
+def test_the_page_names_no_other_host() -> None:
+    """What it loads lies beside it; the one address in it names the language of its drawings."""
+    for path in PAGE.iterdir():
+        found = set(re.findall(r"(?:https?:)?//[\w.-]+\.[a-z]{2,}[^\s\"'`)>]*", path.read_text()))
+        assert found <= {"http://www.w3.org/2000/svg"}, path.name
+
+
+def test_what_a_module_imports_is_there() -> None:
+    names = {path.name for path in MODULES}
+    for path in MODULES:
+        text = path.read_text()
+        assert set(re.findall(r'from "\./([\w.-]+)"', text)) <= names, path.name
+        assert len(text.splitlines()) < 400, path.name
+
+
+def test_the_logic_of_the_page(tmp_path: Path) -> None:
+    """Offsets, streams, Markdown, routes and words, as page.test.mjs tests them."""
+    node = shutil.which("node")
+    if not node:
+        pytest.skip("NOT TESTED: node is not installed")
+    for path in (*MODULES, LOGIC):
+        shutil.copy(path, tmp_path)
+    (tmp_path / "package.json").write_text('{"type": "module"}')
+    command = [node, "--test", LOGIC.name]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout
+
+
+# --- asking -------------------------------------------------------------------------------------
+
+
+def test_an_answer_comes_sentence_by_sentence(visit: Visit, answering: TempicoServer) -> None:
+    """The first stands there, proven and cited, while the second is being written."""
+    answering.piece_seconds = 0.1
+    page = visit.page
+    page.fill("#question", BOTH)
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".prose .cite")
+    assert "4 euros" in visit.text(".prose")
+    assert "saloon" not in visit.text(".prose")
+    assert visit.text("#ask-button") == "Stop"
+    page.wait_for_selector(".state.grounded")
+    assert "saloon" in visit.text(".prose")
+    assert visit.texts(".prose .cite") == ["1", "2"]
+    assert "every sentence is proven" in visit.text(".state")
+    assert visit.text("#ask-button") == "Ask"
+    said = visit.texts("#live p")
+    assert "In July and August it costs 4 euros." in said
+    assert page.evaluate("location.hash").startswith("#/c/")
+
+
+def test_a_citation_opens_its_quote(visit: Visit) -> None:
+    """The whole document stands beside the answer, the quote marked and in view; Esc goes back."""
+    visit.ask(QUESTION)
+    visit.page.focus(".prose .cite")
+    visit.page.keyboard.press("Enter")
+    visit.page.wait_for_selector("mark.quote")
+    assert visit.text("mark.quote").startswith("Umbrellas and bags that are found on board")
+    assert visit.is_in_view("mark.quote")
+    assert "Opening hours" in visit.text("#panel-text")
+    assert visit.evaluate("document.activeElement.closest('#panel') !== null")
+    assert "Lost property" in visit.text("#panel .where")
+    visit.page.keyboard.press("Escape")
+    visit.page.wait_for_selector("#panel", state="hidden")
+    assert visit.evaluate("document.activeElement.className") == "cite"
+
+
+def test_a_quote_after_characters_of_two_units_is_marked_exactly(visit: Visit) -> None:
+    """The server counts code points, and a ship before the quote is one of them."""
+    visit.ask("How much can the crane of Vesterhavn lift?")
+    visit.page.click(".prose .cite")
+    visit.page.wait_for_selector("mark.quote")
+    assert visit.text("mark.quote") == "The crane of Vesterhavn lifts forty tonnes."
+
+
+def test_a_quote_far_down_is_scrolled_to(visit: Visit) -> None:
+    """What is above it is drawn as well, by and by, and doesn't move it."""
+    visit.ask("Where does the archive key hang?")
+    visit.page.click(".prose .cite")
+    visit.page.wait_for_selector("mark.quote")
+    visit.page.wait_for_function("!document.querySelector('.text-section:empty')")
+    visit.page.wait_for_timeout(200)
+    assert visit.is_in_view("mark.quote")
+    assert visit.page.locator("#panel-text h3, #panel-text [role=heading]").count() == 800
+
+
+def test_a_page_of_a_pdf_is_shown_as_it_is_printed(visit: Visit) -> None:
+    visit.ask("When does the night ferry sail?")
+    visit.page.click(".prose .cite")
+    visit.page.wait_for_selector("mark.quote")
+    assert visit.text("mark.quote") == SAYS
+    assert visit.text("#tab-picture") == "Page 2"
+    visit.page.click("#tab-picture")
+    visit.page.wait_for_selector(".picture img")
+    width = visit.evaluate("document.querySelector('.picture img').naturalWidth")
+    assert width > 400
+    assert visit.evaluate("document.querySelector('.picture img').src").startswith("data:image/png")
+    visit.page.click("[aria-label='Previous page']")
+    visit.page.wait_for_selector(".picture img[alt^='Page 1 ']")
+
+
+def test_removed_sentences_are_folded_with_their_reasons(visit: Visit) -> None:
+    visit.ask("How long does the harbour keep an umbrella?")
+    assert visit.page.locator(".state.partial").count() == 1
+    assert "1887" not in visit.text(".prose")
+    visit.page.click("summary:has-text('1 sentence removed')")
+    assert UNPROVEN in visit.text(".removed-text")
+    assert visit.texts(".fold .where")[0].startswith("Removed: ")
+
+
+def test_what_the_documents_lack_comes_from_the_web_and_is_set_apart(visit: Visit) -> None:
+    """Said in words; its links tell nobody where they were followed; its picture isn't loaded."""
+    visit.ask(UNANSWERABLE)
+    assert "not proven by your documents" in visit.text(".state.web")
+    assert "From the web" in visit.text(".part.web .part-label")
+    assert f"It boils at 17 degrees {EVIL}" in visit.text(".part.web .prose")
+    link = visit.page.locator(".web-sources a")
+    assert link.get_attribute("href") == "https://example.org/wf6"
+    assert link.get_attribute("rel") == "noopener noreferrer nofollow"
+    assert visit.page.locator("main img").count() == 0
+
+
+def test_without_the_web_the_nearest_passages_are_shown_as_such(visit: Visit) -> None:
+    visit.page.click("#ask-filters summary")
+    visit.page.select_option("#ask-web", "never")
+    visit.ask(UNANSWERABLE)
+    assert "your documents don't hold the answer" in visit.text(".state.not_found")
+    assert "come nearest" in visit.text(".nearest h3")
+    visit.page.click(".nearest .passage button")
+    visit.page.wait_for_selector("mark.quote")
+    visit.page.keyboard.press("Escape")
+    visit.page.click("text=Ask the web")
+    visit.page.wait_for_selector(".turn:nth-child(2) .state.web")
+
+
+def test_a_follow_up_is_of_its_conversation_which_can_be_resumed(visit: Visit) -> None:
+    """Stored ones are listed, opened again at one of their answers, and deleted."""
+    visit.ask(QUESTION)
+    visit.ask("And the dogs?")
+    turn = ".turn:nth-child(2)"
+    assert "lead on every deck" in visit.text(f"{turn} .prose")
+    visit.page.click(f"{turn} summary:has-text('About this answer')")
+    assert "Where have dogs to be on a lead?" in visit.text(f"{turn} .fold")
+    visit.page.click(f"{turn} button:has-text('Copy link')")
+    link = visit.evaluate("navigator.clipboard.readText()")
+    visit.page.click("#new")
+    assert visit.page.locator(".turn").count() == 0
+    visit.page.click(f"#conversations a:has-text('{QUESTION}') >> nth=0")
+    visit.page.wait_for_selector(turn)
+    visit.go(link.partition("/#")[2] and "#" + link.partition("#")[2])
+    visit.page.wait_for_selector(f"{turn} .state.grounded")
+    assert visit.texts(".question") == [QUESTION, "And the dogs?"]
+    visit.page.hover("#conversations li >> nth=0")
+    visit.page.click("#conversations li .icon-button >> nth=0")
+    visit.page.click("dialog .danger")
+    visit.page.wait_for_selector(".turn", state="detached")
+    visit.go(link[link.index("#") :])
+    visit.page.wait_for_selector(".notice.error")
+
+
+def test_an_answer_can_be_stopped(visit: Visit, answering: TempicoServer) -> None:
+    """What came stays, and it is said that it isn't whole."""
+    answering.piece_seconds = 0.15
+    visit.page.fill("#question", BOTH)
+    visit.page.keyboard.press("Enter")
+    visit.page.wait_for_selector(".prose .cite")
+    visit.page.keyboard.press("Escape")
+    visit.page.wait_for_selector(".notice.calm")
+    assert "isn’t whole" in visit.text(".notice.calm")
+    assert "4 euros" in visit.text(".prose")
+    answering.piece_seconds = 0.0
+    visit.page.click("text=Ask again")
+    visit.page.wait_for_selector(".state.grounded")
+    assert visit.page.locator(".turn").count() == 1
+
+
+def test_a_stream_that_breaks_keeps_what_came(visit: Visit, answering: TempicoServer) -> None:
+    """The server's words are shown, and the question can be asked again."""
+    first = '{"choices": [{"index": 0, "delta": {"content": "In July and August it costs 4 euros [1]. Dogs"}}]}'
+    answering.fail("/chat/completions", sse(f"data: {first}\n\n", ending="cut"))
+    visit.ask(BOTH)
+    assert visit.page.locator(".turn .notice.error strong").count() == 1
+    visit.page.click("text=Try again")
+    visit.page.wait_for_selector(".state.grounded")
+
+
+def test_an_answer_is_copied_with_its_citations(visit: Visit) -> None:
+    visit.ask(QUESTION)
+    visit.page.click("text=Copy as Markdown")
+    visit.page.wait_for_selector(".toast.shown")
+    copied = visit.evaluate("navigator.clipboard.readText()")
+    assert copied.startswith(f"**{QUESTION}**\n\nUmbrellas and bags")
+    assert "Sources:\n\n- [1] “Umbrellas and bags" in copied
+    assert "Harbour office, Lost property, lines 9–10, harbour.md" in copied.replace("line 9", "lines 9–10")
+
+
+def test_quotes_are_checked_again(visit: Visit, served: Running, tmp_path: Path) -> None:
+    """Each is said to be current, and gone once its document is."""
+    visit.page.goto(f"{visit.address}/#/documents")
+    visit.drop([("beacon-two.md", "# Beacon two\n\nThe archive of beacon two holds nine lamps.\n")])
+    visit.page.wait_for_selector(".upload.over")
+    visit.go()
+    visit.ask("What colour is the beacon of Skarholm?")
+    visit.page.click("text=Check the quotes")
+    visit.page.wait_for_selector(".badge.current")
+    assert "still stand" in visit.text(".verified")
+
+
+# --- searching ----------------------------------------------------------------------------------
+
+
+def test_a_search_marks_words_takes_filters_and_opens_sources(visit: Visit) -> None:
+    visit.page.click("text=Search")
+    visit.page.fill("#query", "bicycle in July")
+    visit.page.keyboard.press("Enter")
+    visit.page.wait_for_selector(".passage")
+    assert "bicycle" in visit.texts("mark.word")[0].lower()
+    visit.page.click("#search-filters summary")
+    visit.page.fill("#search-path", "harbour.md")
+    visit.page.keyboard.press("Tab")
+    visit.page.wait_for_function("location.hash.includes('path=harbour.md')")
+    visit.page.wait_for_function("document.querySelectorAll('.passage').length === 2")
+    assert all("harbour.md" in where for where in visit.texts(".passage .where"))
+    visit.page.click(".passage button >> nth=0")
+    visit.page.wait_for_selector("mark.quote")
+
+
+# --- documents ----------------------------------------------------------------------------------
+
+
+def test_files_are_added_by_dropping_them_listed_and_deleted(visit: Visit) -> None:
+    """Progress, success and the reason of a failure are told for each file."""
+    visit.page.click("text=Documents")
+    visit.page.wait_for_selector(".document")
+    visit.drop([("lamp.md", "# Lamp\n\nThe lamp has a lens of glass.\n"), ("x.exe", "MZ\0\1\2")])
+    visit.page.wait_for_selector(".upload:nth-child(2).over")
+    first, second = visit.texts(".upload .where")
+    assert first == "added"
+    assert second.startswith(("failed: ", "left out: "))
+    assert len(second) > len("left out: ")
+    visit.page.fill("#documents-path", "lamp")
+    visit.page.wait_for_function("document.querySelectorAll('.document').length === 1")
+    assert visit.text(".document a") == "Lamp"
+    visit.page.click(".document .icon-button")
+    visit.page.wait_for_selector("dialog[open]")
+    visit.page.click("dialog >> text=Cancel")
+    assert visit.page.locator(".document").count() == 1
+    visit.page.click(".document .icon-button")
+    visit.page.click("dialog .danger")
+    visit.page.wait_for_selector(".document", state="detached")
+
+
+def test_a_document_has_an_address(visit: Visit, served: Running) -> None:
+    info = next(each for each in served.index.documents() if each.uri.endswith("ferry.md"))
+    start = served.index.get(info.id).text.index("Dogs have")
+    visit.go(f"#/d/{info.id}?start={start}&end={start + 9}")
+    visit.page.wait_for_selector("mark.quote")
+    assert visit.text("mark.quote") == "Dogs have"
+    visit.page.keyboard.press("Escape")
+    visit.page.wait_for_function("location.hash === '#/documents'")
+
+
+# --- what strangers' texts can't do -------------------------------------------------------------
+
+
+def test_tags_scripts_and_pictures_in_texts_stay_texts(visit: Visit) -> None:
+    """In titles, names, headings, answers, quotes, snippets and uploads (Visit.check looks)."""
+    visit.ask("What colour is the beacon of Skarholm?")
+    assert EVIL in visit.text(".source-name")
+    visit.page.click(".prose .cite")
+    visit.page.wait_for_selector("mark.quote")
+    assert visit.text("#panel h2") == EVIL
+    assert "<script>alert(2)</script>" in visit.text("#panel-text")
+    visit.page.keyboard.press("Escape")
+    visit.go("#/search?q=beacon+tracker")
+    visit.page.wait_for_selector(f".passage:has-text('{EVIL}')")
+    visit.go("#/documents")
+    visit.page.wait_for_selector(f".document:has-text('{EVIL}')")
+    visit.drop([(f"{EVIL}.exe", "MZ\0\1")])
+    visit.page.wait_for_selector(f".upload.over:has-text('{EVIL}')")
+    visit.page.click(f".document:has-text('{EVIL}') .icon-button")
+    assert EVIL in visit.text("dialog")
+    visit.page.click("dialog >> text=Cancel")
+    visit.go()
+    visit.ask(f"{EVIL} [x](javascript:alert(1)) and the beacon of Skarholm?")
+    visit.page.wait_for_selector(f"#conversations a:has-text('{EVIL}')")
+    assert visit.page.locator("main img, main script, a[href^='javascript']").count() == 0
+    visit.page.wait_for_timeout(300)
+
+
+# --- keys ---------------------------------------------------------------------------------------
+
+
+def test_the_page_can_be_used_by_keys_alone(visit: Visit) -> None:
+    page = visit.page
+    page.keyboard.press("Tab")
+    assert visit.evaluate("document.activeElement.className") == "skip"
+    page.keyboard.press("/")
+    assert visit.evaluate("document.activeElement.id") == "question"
+    page.keyboard.type("What does a bicycle cost in July,")
+    page.keyboard.press("Shift+Enter")
+    page.keyboard.type("and where have dogs to be on a lead?")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".actions")
+    assert "July,\nand" in visit.text(".question")
+    page.evaluate("document.activeElement.blur()")
+    marker = "document.activeElement.dataset.marker"
+    page.keyboard.press("j")
+    assert visit.evaluate(marker) == "1"
+    page.keyboard.press("ArrowRight")
+    assert visit.evaluate(marker) == "2"
+    page.keyboard.press("k")
+    assert visit.evaluate(marker) == "1"
+    page.keyboard.press("?")
+    page.wait_for_selector("dialog kbd")
+    page.uncheck("#single-keys")
+    page.keyboard.press("Escape")
+    page.keyboard.press("j")
+    assert visit.evaluate(marker) == "1"
+
+
+def test_a_server_with_keys_is_asked_with_one(
+    browser: Browser, tmp_path: Path, answering: TempicoServer
+) -> None:
+    """The page asks for it, says when it is wrong, and keeps it until the tab is closed."""
+    chosen, environ = settings(answering), environment(tmp_path, answering)
+    _, secret = AccessKeys(environ).add("reader", ("read",))
+    (tmp_path / "a.md").write_text("# A\n\nA note.")
+    index = Index.open(tmp_path / "index.db", chosen, environ=environ)
+    index.ingest(tmp_path / "a.md")
+    with (
+        running(tmp_path / "index.db", chosen, environ, index=index) as server,
+        visiting(browser, server.address) as visit,
+    ):
+        visit.page.fill("#key", "wrong")
+        visit.page.keyboard.press("Enter")
+        visit.page.wait_for_selector("dialog:has-text('accept this key')")
+        visit.page.fill("#key", secret)
+        visit.page.keyboard.press("Enter")
+        visit.page.wait_for_selector("dialog", state="detached")
+        visit.go("#/documents")
+        visit.page.wait_for_selector(".document")
+        assert visit.page.locator("#add").is_hidden()
+        assert visit.page.locator(".document .icon-button").count() == 0
+        assert secret not in visit.evaluate("JSON.stringify(localStorage)")
+
+
+def test_an_index_without_documents_invites_to_add_some(
+    browser: Browser, tmp_path: Path, answering: TempicoServer
+) -> None:
+    chosen, environ = settings(answering), environment(tmp_path, answering)
+    with (
+        running(tmp_path / "index.db", chosen, environ) as server,
+        visiting(browser, server.address) as visit,
+    ):
+        visit.page.wait_for_selector("h1:has-text('no documents yet')")
+        visit.picture("empty")
+        visit.drop([("harbour.md", library.HARBOUR)])
+        visit.page.wait_for_selector("h1:has-text('Ask your documents')")
+        visit.ask(QUESTION)
+        assert "ninety days" in visit.text(".prose")
+
+
+# --- how it looks, and to whom ------------------------------------------------------------------
+
+VIEWS = ("ask", "answer", "source", "web", "search", "documents", "confirmation")
+
+
+def opened(visit: Visit) -> Iterator[str]:
+    """Bring up one view after the other."""
+    visit.page.wait_for_selector("#privacy:not(:empty)", state="attached")
+    yield "ask"
+    visit.ask("How long does the harbour keep an umbrella?")
+    yield "answer"
+    visit.page.click(".prose .cite")
+    visit.page.wait_for_selector("mark.quote")
+    yield "source"
+    visit.page.keyboard.press("Escape")
+    visit.ask(UNANSWERABLE)
+    yield "web"
+    visit.go("#/search?q=beacon")
+    visit.page.wait_for_selector("#results .passage")
+    yield "search"
+    visit.go("#/documents")
+    visit.page.wait_for_selector(".document")
+    yield "documents"
+    visit.page.click(".document .icon-button >> nth=0")
+    visit.page.wait_for_selector("dialog[open]")
+    yield "confirmation"
+
+
+@pytest.mark.parametrize("width", [360, 768, 1440])
+def test_no_view_is_wider_than_the_screen(
+    browser: Browser, served: Running, answering: TempicoServer, width: int
+) -> None:
+    with visiting(browser, served.address, width=width, height=800) as visit:
+        for view in opened(visit):
+            visit.picture(f"{view}-{width}")
+            assert visit.evaluate("document.documentElement.scrollWidth") <= width, view
+            for part in ("main", ".thread-scroll", "#panel-text"):
+                wide = "(s) => { const e = document.querySelector(s); return e.scrollWidth - e.clientWidth; }"
+                assert visit.evaluate(wide, part) <= 0, (view, part)
+
+
+def test_on_a_narrow_screen_the_source_is_a_sheet_with_a_way_back(
+    browser: Browser, served: Running, answering: TempicoServer
+) -> None:
+    """The browser's own way back closes it too, and what is below can't be reached meanwhile."""
+    with visiting(browser, served.address, width=360, height=740) as visit:
+        visit.ask(QUESTION)
+        for way_back in (lambda: visit.page.click("text=Back"), visit.page.go_back):
+            visit.page.click(".prose .cite")
+            visit.page.wait_for_selector("mark.quote")
+            assert visit.is_in_view("mark.quote")
+            assert visit.evaluate("document.getElementById('main').inert")
+            way_back()
+            visit.page.wait_for_selector("#panel", state="hidden")
+            assert visit.page.locator(".turn").count() == 1
+            assert not visit.evaluate("document.getElementById('main').inert")
+
+
+@pytest.fixture(scope="module")
+def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The script of axe-core, from the npm registry."""
+    npm = shutil.which("npm")
+    if not npm:
+        pytest.skip("NOT TESTED: npm is not installed")
+    folder = tmp_path_factory.mktemp("axe")
+    command = [npm, "pack", "--silent", "axe-core@4.14.1"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120)
+    if done.returncode:
+        pytest.skip(f"NOT TESTED: npm could not fetch axe-core: {done.stderr[-300:]}")
+    shutil.unpack_archive(next(folder.glob("*.tgz")), folder, filter="data")
+    return (folder / "package" / "axe.min.js").read_text()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 1440])
+def test_axe_finds_nothing_serious_in_any_view(
+    browser: Browser,
+    served: Running,
+    answering: TempicoServer,
+    axe: str,
+    scheme: str,
+    width: int,
+) -> None:
+    """Contrast, names, roles, focus: by the rules of WCAG that a machine can check."""
+    with visiting(browser, served.address, width=width, scheme=scheme) as visit:
+        for view in opened(visit):
+            visit.picture(f"{view}-{width}-{scheme}")
+            if not visit.evaluate("'axe' in window"):
+                visit.evaluate(axe)
+            found = visit.evaluate("axe.run(document, {resultTypes: ['violations']})")
+            serious = [
+                (each["id"], each["nodes"][0]["html"])
+                for each in found["violations"]
+                if each["impact"] in ("serious", "critical")
+            ]
+            assert serious == [], view
+
+
+def test_the_page_is_there_at_once(visit: Visit) -> None:
+    """From the address to the field for the question it takes less than two seconds."""
+    began = time.monotonic()
+    visit.go()
+    visit.page.wait_for_selector("#question")
+    assert time.monotonic() - began < 2

@@ -17,7 +17,7 @@ The beacon of Skarholm is painted red and white. {EVIL}<script>alert(2)</script>
 
 ![tracker](http://evil.example/x.png) [click](javascript:alert(3)) <http://evil.example/y>
 """
-CARGO = "# 🚢 Cargo 🚢\n\n🚢🚢🚢 The crane of Vesterhavn lifts forty tonnes. 🚢 It is yellow.\n"
+CARGO = "# 🚢 Cargo 🚢\n\n🚢🚢🚢 are ships.\n\nThe crane of Vesterhavn lifts forty tonnes.\n"
 SAYS = "The night ferry sails at 23:40 from pier nine."
 _FILLING = "\n\n".join(
     f"## Record {number}\n\nEntry {number} of the register names barrel {number * 7} and nothing."
@@ -28,6 +28,8 @@ ARCHIVE = f"{_FILLING}\n\nThe archive key hangs behind the third cupboard.\n\n{_
 QUESTION = "How long are umbrellas that are found on board kept?"
 BOTH = "What does a bicycle cost in July, and where have dogs to be on a lead?"
 UNANSWERABLE = "What is the boiling point of tungsten hexafluoride?"
+FOLLOW_UP = "And the dogs?"
+PAGE_OF_THE_WEB = "https://example.org/wf6"
 UNPROVEN = "The harbour was built in 1887 by nine engineers."
 
 # What the chat model says to a question that has the word.
@@ -41,6 +43,8 @@ _SENTENCES = {
     "archive": "The archive key hangs behind the third cupboard.",
 }
 _PASSAGE = re.compile(r'<passage-\S+ number="(\d+)"[^>]*>\n(.*?)\n</passage', re.DOTALL)
+
+_QUESTION = re.compile(r"<question-\S+>\n(.*?)\n</question", re.DOTALL)
 
 
 def write(folder: Path) -> Path:
@@ -58,9 +62,9 @@ def reply(body: dict[str, Any]) -> str:
     """Answer as a chat model would that reads well, and adds a sentence of its own when asked to."""
     prompt = body["messages"][-1]["content"]
     if body.get("web_search"):
-        return f"It boils at 17 degrees {EVIL}, says [a page](https://example.org/wf6) ![t](http://evil.example/t.png)."
-    if "Reply with the last question only" in prompt:
-        return "Where have dogs to be on a lead?"
+        return f"It boils at 17 degrees, says [a page]({PAGE_OF_THE_WEB}) ![t](http://evil.example/t)."
+    if asked := _QUESTION.search(prompt):
+        return "Where have dogs to be on a lead?" if asked[1] == FOLLOW_UP else asked[1]
     question = prompt.rpartition("Question:")[2].lower()
     said = [
         f"{sentence[:-1]} [{number}]."

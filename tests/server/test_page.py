@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 import subprocess
@@ -10,14 +11,23 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 import ragkit.server
 from ragkit.access_keys import AccessKeys
 from ragkit.index import Index
 from tests.server import library
 from tests.server.browsing import Visit, chromium, visiting
-from tests.server.library import BOTH, EVIL, QUESTION, SAYS, UNANSWERABLE, UNPROVEN
+from tests.server.library import (
+    BOTH,
+    EVIL,
+    FOLLOW_UP,
+    PAGE_OF_THE_WEB,
+    QUESTION,
+    SAYS,
+    UNANSWERABLE,
+    UNPROVEN,
+)
 from tests.server.serving import Running, environment, running, settings
 from tests.tempico import TempicoServer, sse
 
@@ -153,7 +163,7 @@ def test_a_quote_far_down_is_scrolled_to(visit: Visit) -> None:
     visit.ask("Where does the archive key hang?")
     visit.page.click(".prose .cite")
     visit.page.wait_for_selector("mark.quote")
-    visit.page.wait_for_function("!document.querySelector('.text-section:empty')")
+    expect(visit.page.locator(".text-section:empty")).to_have_count(0)
     visit.page.wait_for_timeout(200)
     assert visit.is_in_view("mark.quote")
     assert visit.page.locator("#panel-text h3, #panel-text [role=heading]").count() == 800
@@ -188,10 +198,11 @@ def test_what_the_documents_lack_comes_from_the_web_and_is_set_apart(visit: Visi
     visit.ask(UNANSWERABLE)
     assert "not proven by your documents" in visit.text(".state.web")
     assert "From the web" in visit.text(".part.web .part-label")
-    assert f"It boils at 17 degrees {EVIL}" in visit.text(".part.web .prose")
-    link = visit.page.locator(".web-sources a")
-    assert link.get_attribute("href") == "https://example.org/wf6"
-    assert link.get_attribute("rel") == "noopener noreferrer nofollow"
+    assert "It boils at 17 degrees" in visit.text(".part.web .prose")
+    for place in (".part.web", ".web-sources"):
+        link = visit.page.locator(f"{place} a")
+        assert link.get_attribute("href") == PAGE_OF_THE_WEB
+        assert link.get_attribute("rel") == "noopener noreferrer nofollow"
     assert visit.page.locator("main img").count() == 0
 
 
@@ -211,7 +222,7 @@ def test_without_the_web_the_nearest_passages_are_shown_as_such(visit: Visit) ->
 def test_a_follow_up_is_of_its_conversation_which_can_be_resumed(visit: Visit) -> None:
     """Stored ones are listed, opened again at one of their answers, and deleted."""
     visit.ask(QUESTION)
-    visit.ask("And the dogs?")
+    visit.ask(FOLLOW_UP)
     turn = ".turn:nth-child(2)"
     assert "lead on every deck" in visit.text(f"{turn} .prose")
     visit.page.click(f"{turn} summary:has-text('About this answer')")
@@ -224,7 +235,7 @@ def test_a_follow_up_is_of_its_conversation_which_can_be_resumed(visit: Visit) -
     visit.page.wait_for_selector(turn)
     visit.go(link.partition("/#")[2] and "#" + link.partition("#")[2])
     visit.page.wait_for_selector(f"{turn} .state.grounded")
-    assert visit.texts(".question") == [QUESTION, "And the dogs?"]
+    assert visit.texts(".question") == [QUESTION, FOLLOW_UP]
     visit.page.hover("#conversations li >> nth=0")
     visit.page.click("#conversations li .icon-button >> nth=0")
     visit.page.click("dialog .danger")
@@ -251,10 +262,12 @@ def test_an_answer_can_be_stopped(visit: Visit, answering: TempicoServer) -> Non
 
 def test_a_stream_that_breaks_keeps_what_came(visit: Visit, answering: TempicoServer) -> None:
     """The server's words are shown, and the question can be asked again."""
-    first = '{"choices": [{"index": 0, "delta": {"content": "In July and August it costs 4 euros [1]. Dogs"}}]}'
-    answering.fail("/chat/completions", sse(f"data: {first}\n\n", ending="cut"))
-    visit.ask(BOTH)
-    assert visit.page.locator(".turn .notice.error strong").count() == 1
+    said = "Umbrellas and bags that are found on board are kept for ninety days [1]. And"
+    broken = json.dumps({"choices": [{"index": 0, "delta": {"content": said}}]})
+    answering.fail("/chat/completions", sse(f"data: {broken}\n\n"))
+    visit.ask(QUESTION)
+    assert "ninety days" in visit.text(".turn .prose")
+    assert visit.text(".turn .notice.error strong")
     visit.page.click("text=Try again")
     visit.page.wait_for_selector(".state.grounded")
 
@@ -275,7 +288,7 @@ def test_quotes_are_checked_again(visit: Visit, served: Running, tmp_path: Path)
     visit.drop([("beacon-two.md", "# Beacon two\n\nThe archive of beacon two holds nine lamps.\n")])
     visit.page.wait_for_selector(".upload.over")
     visit.go()
-    visit.ask("What colour is the beacon of Skarholm?")
+    visit.ask("How is the beacon of Skarholm painted?")
     visit.page.click("text=Check the quotes")
     visit.page.wait_for_selector(".badge.current")
     assert "still stand" in visit.text(".verified")
@@ -293,9 +306,8 @@ def test_a_search_marks_words_takes_filters_and_opens_sources(visit: Visit) -> N
     visit.page.click("#search-filters summary")
     visit.page.fill("#search-path", "harbour.md")
     visit.page.keyboard.press("Tab")
-    visit.page.wait_for_function("location.hash.includes('path=harbour.md')")
-    visit.page.wait_for_function("document.querySelectorAll('.passage').length === 2")
-    assert all("harbour.md" in where for where in visit.texts(".passage .where"))
+    expect(visit.page).to_have_url(re.compile("path=harbour.md"))
+    expect(visit.page.locator(".passage .where:not(:has-text('harbour.md'))")).to_have_count(0)
     visit.page.click(".passage button >> nth=0")
     visit.page.wait_for_selector("mark.quote")
 
@@ -314,7 +326,7 @@ def test_files_are_added_by_dropping_them_listed_and_deleted(visit: Visit) -> No
     assert second.startswith(("failed: ", "left out: "))
     assert len(second) > len("left out: ")
     visit.page.fill("#documents-path", "lamp")
-    visit.page.wait_for_function("document.querySelectorAll('.document').length === 1")
+    expect(visit.page.locator(".document")).to_have_count(1)
     assert visit.text(".document a") == "Lamp"
     visit.page.click(".document .icon-button")
     visit.page.wait_for_selector("dialog[open]")
@@ -332,7 +344,7 @@ def test_a_document_has_an_address(visit: Visit, served: Running) -> None:
     visit.page.wait_for_selector("mark.quote")
     assert visit.text("mark.quote") == "Dogs have"
     visit.page.keyboard.press("Escape")
-    visit.page.wait_for_function("location.hash === '#/documents'")
+    expect(visit.page).to_have_url(re.compile("#/documents$"))
 
 
 # --- what strangers' texts can't do -------------------------------------------------------------
@@ -340,11 +352,11 @@ def test_a_document_has_an_address(visit: Visit, served: Running) -> None:
 
 def test_tags_scripts_and_pictures_in_texts_stay_texts(visit: Visit) -> None:
     """In titles, names, headings, answers, quotes, snippets and uploads (Visit.check looks)."""
-    visit.ask("What colour is the beacon of Skarholm?")
+    visit.ask("How is the beacon of Skarholm painted?")
     assert EVIL in visit.text(".source-name")
     visit.page.click(".prose .cite")
     visit.page.wait_for_selector("mark.quote")
-    assert visit.text("#panel h2") == EVIL
+    assert visit.text("#panel h2").startswith(EVIL)
     assert "<script>alert(2)</script>" in visit.text("#panel-text")
     visit.page.keyboard.press("Escape")
     visit.go("#/search?q=beacon+tracker")
@@ -360,6 +372,40 @@ def test_tags_scripts_and_pictures_in_texts_stay_texts(visit: Visit) -> None:
     visit.ask(f"{EVIL} [x](javascript:alert(1)) and the beacon of Skarholm?")
     visit.page.wait_for_selector(f"#conversations a:has-text('{EVIL}')")
     assert visit.page.locator("main img, main script, a[href^='javascript']").count() == 0
+    visit.page.wait_for_timeout(300)
+
+
+def test_a_hostile_answer_is_shown_as_the_text_that_it_is(visit: Visit) -> None:
+    """The server would have filtered it; the page doesn't count on that."""
+    hostile = f"{EVIL} ![leak](http://evil.example/x.png?q=1) [a](javascript:alert(1)) <b>b</b>"
+    citation = {
+        "marker": 1, "uri": f"file:///{EVIL}", "title": EVIL, "heading_path": [EVIL], "page": None,
+        "lines": None, "span": {"start": 0, "end": 3}, "quote": EVIL, "document_id": EVIL,
+    }  # fmt: skip
+    parts = [
+        {"event": "sentence", "text": f"{hostile} [1]\n", "origin": "documents"},
+        {"event": "sentence", "text": f"{hostile} [x](http://evil.example)", "origin": "web"},
+        {
+            "event": "done", "state": "partial", "question": EVIL, "text": hostile, "standalone": EVIL,
+            "removed": [{"text": EVIL, "reason": EVIL}], "unproven": [], "notices": [EVIL],
+            "web_text": hostile, "web_sources": [{"url": "javascript:alert(1)", "title": EVIL}],
+            "hits": [], "gate": {"probability": 0.5, "reasons": [EVIL]}, "model": EVIL,
+            "usage": {"prompt_tokens": 0, "completion_tokens": 0, "requests": 0},
+        },
+    ]  # fmt: skip
+    stream = "".join(
+        f"data: {json.dumps({'ragkit': {'citations': [citation], **part}})}\n\n" for part in parts
+    )
+    reply = {"body": stream, "content_type": "text/event-stream"}
+    visit.page.route("**/v1/chat/completions", lambda route: route.fulfill(**reply))
+    visit.ask(EVIL)
+    assert visit.text(".prose").startswith(EVIL)
+    for summary in visit.page.locator(".turn summary").all():
+        summary.click()
+    assert visit.texts(".removed-text") == [EVIL]
+    visit.page.click(".source-open")
+    visit.page.wait_for_selector("#panel .notice.error")
+    assert visit.page.locator("main img, main b, #panel img, [href^='javascript']").count() == 0
     visit.page.wait_for_timeout(300)
 
 

@@ -23,7 +23,7 @@ const panel = new SourcePanel(byId("panel"), api, () => {
   if (parseRoute(location.hash).document) location.hash = "#/documents";
 });
 const openSource = (place, from = null) => panel.open(place, { from });
-const ask = new AskView(api, { openSource, onStored });
+const ask = new AskView(api, { openSource, onStored, whenReady });
 const search = new SearchView(api, openSource);
 const documents = new DocumentsView(api, { onDeleted: onDocumentDeleted, addFiles: chooseFiles });
 const uploads = new Uploads(byId("tray"), api, onUploaded);
@@ -32,6 +32,7 @@ const conversations = new ConversationList(byId("conversations"), api, (id) => {
 });
 const views = { ask, search, documents };
 let keepsConversations = false;
+let firstReading = null;
 
 async function readIndex() {
   const index = await api.get("/v1/index");
@@ -44,9 +45,18 @@ async function readIndex() {
   byId("conversations").hidden = !keepsConversations;
 }
 
+/** What is known of the index decides how it is asked; a reading that failed is tried again. */
+function whenReady() {
+  firstReading ??= readIndex().catch((error) => {
+    firstReading = null;
+    throw error;
+  });
+  return firstReading;
+}
+
 async function begin() {
   try {
-    await readIndex();
+    await whenReady();
   } catch (error) {
     fill(byId("welcome-words"), errorNotice(error, begin));
     return;

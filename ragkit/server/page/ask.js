@@ -15,7 +15,10 @@ const WEB = {
   ],
 };
 
-/** `doers`: openSource(place, view), onStored(id) when a conversation was stored or opened. */
+/**
+ * `doers`: openSource(place, view), onStored(id) when a conversation was stored or opened, and
+ * whenReady() for a promise that the index is known.
+ */
 export class AskView {
   #api;
   #doers;
@@ -155,6 +158,7 @@ export class AskView {
     this.#setRunning(running);
     announce("Looking through your documents");
     try {
+      await this.#doers.whenReady();
       const body = this.#request(question, web, earlier);
       const response = await this.#api.stream("/v1/chat/completions", body, running.signal);
       for await (const event of answerEvents(response)) {

@@ -59,10 +59,12 @@ def write(folder: Path) -> Path:
 
 
 def reply(body: dict[str, Any]) -> str:
-    """Answer as a chat model would that reads well, and adds a sentence of its own when asked to."""
+    """Answer as a chat model would that reads well; of the harbour it makes something up."""
     prompt = body["messages"][-1]["content"]
     if body.get("web_search"):
-        return f"It boils at 17 degrees, says [a page]({PAGE_OF_THE_WEB}) ![t](http://evil.example/t)."
+        return (
+            f"It boils at 17 degrees, says [a page]({PAGE_OF_THE_WEB}) ![t](http://evil.example/t)."
+        )
     if asked := _QUESTION.search(prompt):
         return "Where have dogs to be on a lead?" if asked[1] == FOLLOW_UP else asked[1]
     question = prompt.rpartition("Question:")[2].lower()
@@ -74,3 +76,31 @@ def reply(body: dict[str, Any]) -> str:
         if sentence in " ".join(text.split())
     ]
     return " ".join([*said, *([UNPROVEN] if "harbour" in question else [])]) or "NOT FOUND"
+
+
+def hostile() -> list[dict[str, Any]]:
+    """Return the events of an answer that no server of ours sends, each text of it made to harm."""
+    said = f"{EVIL} ![leak](http://evil.example/x.png?q=1) [a](javascript:alert(1)) <b>b</b>"
+    quoted = {"marker": 1, "quote": EVIL, "document_id": EVIL, "span": {"start": 0, "end": 3}}
+    named = {"uri": f"file:///{EVIL}", "title": EVIL, "heading_path": [EVIL]}
+    citations = [{**quoted, **named, "page": None, "lines": None}]
+    proven = {"event": "sentence", "text": f"{said} [1]\n", "origin": "documents"}
+    web = {"event": "sentence", "text": f"{said} [x](http://evil.example)", "origin": "web"}
+    done = {
+        "event": "done",
+        "state": "partial",
+        "question": EVIL,
+        "standalone": EVIL,
+        "text": f"{said} [1]",
+        "citations": citations,
+        "removed": [{"text": EVIL, "reason": EVIL}],
+        "unproven": [],
+        "web_text": "",
+        "web_sources": [{"url": "javascript:alert(1)", "title": EVIL}],
+        "hits": [],
+        "gate": {"probability": 0.5, "reasons": [EVIL]},
+        "model": EVIL,
+        "usage": {"prompt_tokens": 0, "completion_tokens": 0, "requests": 0},
+        "notices": [EVIL],
+    }
+    return [{**proven, "citations": citations}, {**web, "citations": []}, done]

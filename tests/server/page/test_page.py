@@ -6,19 +6,15 @@ import json
 import re
 import shutil
 import subprocess
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import expect
 
 import ragkit.server
-from ragkit.access_keys import AccessKeys
-from ragkit.index import Index
-from tests.server import library
-from tests.server.browsing import Visit, chromium, visiting
-from tests.server.library import (
+from tests.server.page import library
+from tests.server.page.browsing import Visit
+from tests.server.page.library import (
     BOTH,
     EVIL,
     FOLLOW_UP,
@@ -28,43 +24,12 @@ from tests.server.library import (
     UNANSWERABLE,
     UNPROVEN,
 )
-from tests.server.serving import Running, environment, running, settings
+from tests.server.serving import Running
 from tests.tempico import TempicoServer, sse
 
 PAGE = Path(ragkit.server.__file__).parent / "page"
 MODULES = sorted(PAGE.glob("*.js"))
 LOGIC = Path(__file__).with_name("page.test.mjs")
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as started:
-        yield started
-
-
-@pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory, endpoint: TempicoServer) -> Iterator[Running]:
-    """The server over the documents of library.py; conversations are kept."""
-    folder = tmp_path_factory.mktemp("page")
-    chosen = settings(endpoint)
-    environ = environment(folder, endpoint)
-    index = Index.open(folder / "index.db", chosen, environ=environ)
-    assert not index.ingest(library.write(folder / "docs")).failed
-    with running(folder / "index.db", chosen, environ, index=index) as server:
-        yield server
-
-
-@pytest.fixture
-def answering(tempico: TempicoServer) -> TempicoServer:
-    """The endpoint, whose chat model knows the documents."""
-    tempico.reply = library.reply
-    return tempico
-
-
-@pytest.fixture
-def visit(browser: Browser, served: Running, answering: TempicoServer) -> Iterator[Visit]:
-    with visiting(browser, served.address) as visit:
-        yield visit
 
 
 # --- without a browser --------------------------------------------------------------------------
@@ -107,7 +72,9 @@ def test_the_logic_of_the_page(tmp_path: Path) -> None:
         shutil.copy(path, tmp_path)
     (tmp_path / "package.json").write_text('{"type": "module"}')
     command = [node, "--test", LOGIC.name]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
+    )
     assert done.returncode == 0, done.stdout
 
 
@@ -279,7 +246,9 @@ def test_an_answer_is_copied_with_its_citations(visit: Visit) -> None:
     copied = visit.evaluate("navigator.clipboard.readText()")
     assert copied.startswith(f"**{QUESTION}**\n\nUmbrellas and bags")
     assert "Sources:\n\n- [1] “Umbrellas and bags" in copied
-    assert "Harbour office, Lost property, lines 9–10, harbour.md" in copied.replace("line 9", "lines 9–10")
+    assert "Harbour office, Lost property, lines 9–10, harbour.md" in copied.replace(
+        "line 9", "lines 9–10"
+    )
 
 
 def test_quotes_are_checked_again(visit: Visit, served: Running, tmp_path: Path) -> None:
@@ -377,25 +346,7 @@ def test_tags_scripts_and_pictures_in_texts_stay_texts(visit: Visit) -> None:
 
 def test_a_hostile_answer_is_shown_as_the_text_that_it_is(visit: Visit) -> None:
     """The server would have filtered it; the page doesn't count on that."""
-    hostile = f"{EVIL} ![leak](http://evil.example/x.png?q=1) [a](javascript:alert(1)) <b>b</b>"
-    citation = {
-        "marker": 1, "uri": f"file:///{EVIL}", "title": EVIL, "heading_path": [EVIL], "page": None,
-        "lines": None, "span": {"start": 0, "end": 3}, "quote": EVIL, "document_id": EVIL,
-    }  # fmt: skip
-    parts = [
-        {"event": "sentence", "text": f"{hostile} [1]\n", "origin": "documents"},
-        {"event": "sentence", "text": f"{hostile} [x](http://evil.example)", "origin": "web"},
-        {
-            "event": "done", "state": "partial", "question": EVIL, "text": hostile, "standalone": EVIL,
-            "removed": [{"text": EVIL, "reason": EVIL}], "unproven": [], "notices": [EVIL],
-            "web_text": hostile, "web_sources": [{"url": "javascript:alert(1)", "title": EVIL}],
-            "hits": [], "gate": {"probability": 0.5, "reasons": [EVIL]}, "model": EVIL,
-            "usage": {"prompt_tokens": 0, "completion_tokens": 0, "requests": 0},
-        },
-    ]  # fmt: skip
-    stream = "".join(
-        f"data: {json.dumps({'ragkit': {'citations': [citation], **part}})}\n\n" for part in parts
-    )
+    stream = "".join(f"data: {json.dumps({'ragkit': event})}\n\n" for event in library.hostile())
     reply = {"body": stream, "content_type": "text/event-stream"}
     visit.page.route("**/v1/chat/completions", lambda route: route.fulfill(**reply))
     visit.ask(EVIL)
@@ -407,182 +358,3 @@ def test_a_hostile_answer_is_shown_as_the_text_that_it_is(visit: Visit) -> None:
     visit.page.wait_for_selector("#panel .notice.error")
     assert visit.page.locator("main img, main b, #panel img, [href^='javascript']").count() == 0
     visit.page.wait_for_timeout(300)
-
-
-# --- keys ---------------------------------------------------------------------------------------
-
-
-def test_the_page_can_be_used_by_keys_alone(visit: Visit) -> None:
-    page = visit.page
-    page.keyboard.press("Tab")
-    assert visit.evaluate("document.activeElement.className") == "skip"
-    page.keyboard.press("/")
-    assert visit.evaluate("document.activeElement.id") == "question"
-    page.keyboard.type("What does a bicycle cost in July,")
-    page.keyboard.press("Shift+Enter")
-    page.keyboard.type("and where have dogs to be on a lead?")
-    page.keyboard.press("Enter")
-    page.wait_for_selector(".actions")
-    assert "July,\nand" in visit.text(".question")
-    page.evaluate("document.activeElement.blur()")
-    marker = "document.activeElement.dataset.marker"
-    page.keyboard.press("j")
-    assert visit.evaluate(marker) == "1"
-    page.keyboard.press("ArrowRight")
-    assert visit.evaluate(marker) == "2"
-    page.keyboard.press("k")
-    assert visit.evaluate(marker) == "1"
-    page.keyboard.press("?")
-    page.wait_for_selector("dialog kbd")
-    page.uncheck("#single-keys")
-    page.keyboard.press("Escape")
-    page.keyboard.press("j")
-    assert visit.evaluate(marker) == "1"
-
-
-def test_a_server_with_keys_is_asked_with_one(
-    browser: Browser, tmp_path: Path, answering: TempicoServer
-) -> None:
-    """The page asks for it, says when it is wrong, and keeps it until the tab is closed."""
-    chosen, environ = settings(answering), environment(tmp_path, answering)
-    _, secret = AccessKeys(environ).add("reader", ("read",))
-    (tmp_path / "a.md").write_text("# A\n\nA note.")
-    index = Index.open(tmp_path / "index.db", chosen, environ=environ)
-    index.ingest(tmp_path / "a.md")
-    with (
-        running(tmp_path / "index.db", chosen, environ, index=index) as server,
-        visiting(browser, server.address) as visit,
-    ):
-        visit.page.fill("#key", "wrong")
-        visit.page.keyboard.press("Enter")
-        visit.page.wait_for_selector("dialog:has-text('accept this key')")
-        visit.page.fill("#key", secret)
-        visit.page.keyboard.press("Enter")
-        visit.page.wait_for_selector("dialog", state="detached")
-        visit.go("#/documents")
-        visit.page.wait_for_selector(".document")
-        assert visit.page.locator("#add").is_hidden()
-        assert visit.page.locator(".document .icon-button").count() == 0
-        assert secret not in visit.evaluate("JSON.stringify(localStorage)")
-
-
-def test_an_index_without_documents_invites_to_add_some(
-    browser: Browser, tmp_path: Path, answering: TempicoServer
-) -> None:
-    chosen, environ = settings(answering), environment(tmp_path, answering)
-    with (
-        running(tmp_path / "index.db", chosen, environ) as server,
-        visiting(browser, server.address) as visit,
-    ):
-        visit.page.wait_for_selector("h1:has-text('no documents yet')")
-        visit.picture("empty")
-        visit.drop([("harbour.md", library.HARBOUR)])
-        visit.page.wait_for_selector("h1:has-text('Ask your documents')")
-        visit.ask(QUESTION)
-        assert "ninety days" in visit.text(".prose")
-
-
-# --- how it looks, and to whom ------------------------------------------------------------------
-
-VIEWS = ("ask", "answer", "source", "web", "search", "documents", "confirmation")
-
-
-def opened(visit: Visit) -> Iterator[str]:
-    """Bring up one view after the other."""
-    visit.page.wait_for_selector("#privacy:not(:empty)", state="attached")
-    yield "ask"
-    visit.ask("How long does the harbour keep an umbrella?")
-    yield "answer"
-    visit.page.click(".prose .cite")
-    visit.page.wait_for_selector("mark.quote")
-    yield "source"
-    visit.page.keyboard.press("Escape")
-    visit.ask(UNANSWERABLE)
-    yield "web"
-    visit.go("#/search?q=beacon")
-    visit.page.wait_for_selector("#results .passage")
-    yield "search"
-    visit.go("#/documents")
-    visit.page.wait_for_selector(".document")
-    yield "documents"
-    visit.page.click(".document .icon-button >> nth=0")
-    visit.page.wait_for_selector("dialog[open]")
-    yield "confirmation"
-
-
-@pytest.mark.parametrize("width", [360, 768, 1440])
-def test_no_view_is_wider_than_the_screen(
-    browser: Browser, served: Running, answering: TempicoServer, width: int
-) -> None:
-    with visiting(browser, served.address, width=width, height=800) as visit:
-        for view in opened(visit):
-            visit.picture(f"{view}-{width}")
-            assert visit.evaluate("document.documentElement.scrollWidth") <= width, view
-            for part in ("main", ".thread-scroll", "#panel-text"):
-                wide = "(s) => { const e = document.querySelector(s); return e.scrollWidth - e.clientWidth; }"
-                assert visit.evaluate(wide, part) <= 0, (view, part)
-
-
-def test_on_a_narrow_screen_the_source_is_a_sheet_with_a_way_back(
-    browser: Browser, served: Running, answering: TempicoServer
-) -> None:
-    """The browser's own way back closes it too, and what is below can't be reached meanwhile."""
-    with visiting(browser, served.address, width=360, height=740) as visit:
-        visit.ask(QUESTION)
-        for way_back in (lambda: visit.page.click("text=Back"), visit.page.go_back):
-            visit.page.click(".prose .cite")
-            visit.page.wait_for_selector("mark.quote")
-            assert visit.is_in_view("mark.quote")
-            assert visit.evaluate("document.getElementById('main').inert")
-            way_back()
-            visit.page.wait_for_selector("#panel", state="hidden")
-            assert visit.page.locator(".turn").count() == 1
-            assert not visit.evaluate("document.getElementById('main').inert")
-
-
-@pytest.fixture(scope="module")
-def axe(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The script of axe-core, from the npm registry."""
-    npm = shutil.which("npm")
-    if not npm:
-        pytest.skip("NOT TESTED: npm is not installed")
-    folder = tmp_path_factory.mktemp("axe")
-    command = [npm, "pack", "--silent", "axe-core@4.14.1"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120)
-    if done.returncode:
-        pytest.skip(f"NOT TESTED: npm could not fetch axe-core: {done.stderr[-300:]}")
-    shutil.unpack_archive(next(folder.glob("*.tgz")), folder, filter="data")
-    return (folder / "package" / "axe.min.js").read_text()
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [360, 1440])
-def test_axe_finds_nothing_serious_in_any_view(
-    browser: Browser,
-    served: Running,
-    answering: TempicoServer,
-    axe: str,
-    scheme: str,
-    width: int,
-) -> None:
-    """Contrast, names, roles, focus: by the rules of WCAG that a machine can check."""
-    with visiting(browser, served.address, width=width, scheme=scheme) as visit:
-        for view in opened(visit):
-            visit.picture(f"{view}-{width}-{scheme}")
-            if not visit.evaluate("'axe' in window"):
-                visit.evaluate(axe)
-            found = visit.evaluate("axe.run(document, {resultTypes: ['violations']})")
-            serious = [
-                (each["id"], each["nodes"][0]["html"])
-                for each in found["violations"]
-                if each["impact"] in ("serious", "critical")
-            ]
-            assert serious == [], view
-
-
-def test_the_page_is_there_at_once(visit: Visit) -> None:
-    """From the address to the field for the question it takes less than two seconds."""
-    began = time.monotonic()
-    visit.go()
-    visit.page.wait_for_selector("#question")
-    assert time.monotonic() - began < 2

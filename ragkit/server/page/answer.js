@@ -185,7 +185,7 @@ export class AnswerView {
   #nearest(answer, open) {
     if (answer.state !== "not_found" && answer.state !== "web") return null;
     const hits = (answer.hits ?? []).slice(0, NEAREST);
-    if (!hits.length) return null;
+    if (!hits.length) return nearestForgotten(answer);
     const title = element("h3", {}, "The passages that come nearest");
     const words = "They don’t hold the answer, but may be about the same matter.";
     const list = passageList(hits, answer.question, open);
@@ -234,6 +234,12 @@ export class AnswerView {
     old?.remove();
     this.#below.append(place);
   }
+}
+
+/** Conversations are kept without the passages that were looked at. */
+function nearestForgotten(answer) {
+  if (answer.state !== "not_found") return null;
+  return element("p", { class: "small" }, "Ask again to see the passages that come nearest.");
 }
 
 function webSources(answer) {

@@ -19,9 +19,7 @@ const byId = (id) => document.getElementById(id);
 const TITLES = { ask: "Ask", search: "Search", documents: "Documents" };
 
 const api = new Api(askForKey);
-const panel = new SourcePanel(byId("panel"), api, () => {
-  if (parseRoute(location.hash).document) location.hash = "#/documents";
-});
+const panel = new SourcePanel(byId("panel"), api, { onOpen: markCitation, onClose: onPanelClosed });
 const openSource = (place, from = null) => panel.open(place, { from });
 const ask = new AskView(api, { openSource, onStored, whenReady });
 const search = new SearchView(api, openSource);
@@ -105,6 +103,23 @@ function startNew() {
   ask.focus();
 }
 
+/** Mark the citation whose source is shown, wherever its marker stands in the answer. */
+function markCitation(place, from) {
+  for (const old of document.querySelectorAll(".cite[aria-current]")) {
+    old.removeAttribute("aria-current");
+  }
+  if (!place?.marker) return;
+  const marker = `.cite[data-marker="${Number(place.marker)}"]`;
+  for (const cite of from?.element.querySelectorAll(marker) ?? []) {
+    cite.setAttribute("aria-current", "true");
+  }
+}
+
+function onPanelClosed() {
+  markCitation(null, null);
+  if (parseRoute(location.hash).document) location.hash = "#/documents";
+}
+
 function onDocumentDeleted(id) {
   panel.forget(id);
   readIndex();
@@ -119,14 +134,16 @@ function chooseFiles() {
   byId("files").click();
 }
 
-/** Go to another citation of the answer that the focus is in, or else of the last one. */
+/** Go to another citation of the answer that the focus or the source is in, or of the last one. */
 function step(by) {
   if (byId("ask").hidden) return;
   const turns = document.querySelectorAll(".turn");
-  const turn = document.activeElement?.closest(".turn") ?? turns[turns.length - 1];
+  const current = document.activeElement?.closest(".cite")
+    ?? document.querySelector(".cite[aria-current]");
+  const turn = (current ?? document.activeElement)?.closest(".turn") ?? turns[turns.length - 1];
   const cites = [...(turn?.querySelectorAll(".cite") ?? [])];
   if (!cites.length) return;
-  const at = cites.indexOf(document.activeElement);
+  const at = cites.indexOf(current);
   const next = at < 0 && by < 0 ? cites.length - 1 : Math.min(Math.max(at + by, 0), cites.length - 1);
   cites[next].focus();
   if (panel.isOpen) cites[next].click();

@@ -14,14 +14,15 @@ import { fileName, kindOf, nameOf, placeOf } from "./words.js";
 const IS_SHEET = matchMedia("(max-width: 899px)");
 const KEPT_DOCUMENTS = 8; // read documents; an answer seldom quotes more
 
-/** The source panel. `onClose` is called when it has been closed. */
+/** The source panel. `doers`: onOpen(place, from) for each place that is shown, and onClose(). */
 export class SourcePanel {
   #api;
   #root;
-  #onClose;
+  #doers;
   #read = new Map();
   #opener = null;
   #place = null;
+  #firstPlace = null;
   #from = null; // the answer that the place is of, to go on to its next citation
   #text;
   #picture;
@@ -31,10 +32,10 @@ export class SourcePanel {
   #body = element("div", { class: "panel-body", id: "panel-text", tabindex: "0" });
   #pictureBody = element("div", { class: "panel-body picture", id: "panel-picture", hidden: true });
 
-  constructor(root, api, onClose) {
+  constructor(root, api, doers) {
     this.#root = root;
     this.#api = api;
-    this.#onClose = onClose;
+    this.#doers = doers;
     this.#text = new DocumentText(this.#body);
     this.#picture = new PagePicture(this.#pictureBody, api);
     root.append(this.#head, this.#tabs, this.#told, this.#body, this.#pictureBody);
@@ -55,9 +56,13 @@ export class SourcePanel {
    */
   async open(place, { from = null } = {}) {
     const wasOpen = this.isOpen;
-    if (!wasOpen) this.#show();
+    if (!wasOpen) {
+      this.#firstPlace = place;
+      this.#show();
+    }
     this.#place = place;
     this.#from = from;
+    this.#doers.onOpen(place, from);
     this.#drawHead(place, null);
     fill(this.#told, element("p", { class: "small" }, "Opening the document …"));
     if (!wasOpen) this.#head.querySelector("h2").focus();
@@ -92,13 +97,18 @@ export class SourcePanel {
     this.#setInert();
   }
 
+  /** Hide the panel; a focus in it goes to the citation that was shown last, or to the opener. */
   #hide() {
+    const hadFocus = this.#root.contains(document.activeElement);
+    const shown = document.querySelector(".cite[aria-current]");
+    const isFirst = this.#place === this.#firstPlace;
     this.#root.hidden = true;
     this.#place = null;
     document.body.classList.remove("has-panel");
     this.#setInert();
-    if (this.#opener?.isConnected) this.#opener.focus();
-    this.#onClose();
+    const next = isFirst || !shown ? this.#opener : shown;
+    if (hadFocus && next?.isConnected) next.focus();
+    this.#doers.onClose();
   }
 
   /** What lies under a sheet can't be reached. */

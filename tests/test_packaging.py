@@ -30,6 +30,7 @@ DATA = {
     "ragkit/providers/minilm-LICENSE.txt",
     "ragkit/providers/minilm-projection.npy",
     "ragkit/providers/minilm-vocab.txt",
+    *(f"ragkit/server/page/{path.name}" for path in (PACKAGE / "server" / "page").iterdir()),
 }
 EXTRAS = {"dev", "multilingual", "watch"}
 

@@ -130,19 +130,18 @@ class AccessKeys:
             keys.append(made)
         return made, secret
 
-    def remove(self, reference: str) -> AccessKey:
-        """Take out the key with this name or id: whoever has it is locked out from now on."""
-        if self._own and reference == ENVIRONMENT:
+    def remove(self, *references: str) -> Sequence[AccessKey]:
+        """Take out the keys with these names or ids, all or none, and return them.
+
+        Whoever has one is locked out from now on.
+        """
+        if self._own and ENVIRONMENT in references:
             raise ConfigError(f"this key is the one of {VARIABLE}", hint=f"unset {VARIABLE}")
         with self._changing() as keys:
-            named = [key for key in keys if key.name == reference]
-            found = named or [key for key in keys if key.id == reference]
-            if not found:
-                raise ConfigError(
-                    f"there is no key {reference!r}", hint="ragkit keys ls lists the keys"
-                )
-            keys.remove(found[0])
-        return found[0]
+            found = [_meant(reference, keys) for reference in dict.fromkeys(references)]
+            for key in found:
+                keys.remove(key)
+        return found
 
     # --- the file -------------------------------------------------------------------------------
 
@@ -200,6 +199,15 @@ def _of_variable(secret: str) -> tuple[AccessKey, ...]:
             hint=f"export {VARIABLE}=$(openssl rand -hex 32), or use: ragkit keys add NAME",
         )
     return (AccessKey(ENVIRONMENT, ENVIRONMENT, SCOPES, "", _digest(secret)),)
+
+
+def _meant(reference: str, keys: Sequence[AccessKey]) -> AccessKey:
+    """Return the key of a name, or else of an id."""
+    named = [key for key in keys if key.name == reference]
+    found = named or [key for key in keys if key.id == reference]
+    if not found:
+        raise ConfigError(f"there is no key {reference!r}", hint="ragkit keys ls lists the keys")
+    return found[0]
 
 
 def _digest(secret: str) -> str:

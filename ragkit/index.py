@@ -424,7 +424,7 @@ class Index:
         warming.load(models)
         if stored:
             with self._store.snapshot():
-                warming.rehearse(self._asker("never"), stored, models=models)
+                warming.rehearse(self._asker("never", WebSearch()), stored, models=models)
 
     def search(
         self,

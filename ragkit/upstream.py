@@ -37,6 +37,16 @@ class Upstream:
         """The name of the index's embedder, or of the one that a new index would get."""
         return self._parts.embedder(self._stored()).name
 
+    @property
+    def is_configured(self) -> bool:
+        """Whether there is an endpoint to ask."""
+        return self._parts.has_endpoint
+
+    @property
+    def destination(self) -> str:
+        """Where texts go to be embedded; "" where they stay on this machine."""
+        return self._parts.destination(self._parts.embedder(self._stored()))
+
     def complete(self, request: Mapping[str, Any]) -> dict[str, Any]:
         """Send a chat request to the endpoint as it stands, and return its whole reply.
 

@@ -334,6 +334,10 @@ class Given:
         self._chat = chat
         self._reranker = reranker
 
+    @property
+    def has_endpoint(self) -> bool:
+        return False
+
     def embedder(self, _stored: Fingerprint | None) -> Embedder:
         return self._embedder
 

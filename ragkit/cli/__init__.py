@@ -41,6 +41,7 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = {
     "optimize": ("optimize", "optimize", "Make a large index quick, and its file small."),
     "reindex": ("reindex", "reindex", "Give the index another model, other chunks or templates."),
     "serve": ("serve", "serve", "Serve the index: an OpenAI-compatible API, and a page."),
+    "keys": ("keys", "keys", "Make, list and remove the keys of the server's users."),
     "cache": ("cache", "cache", "Look after the embeddings that are kept for all indexes."),
     "config": ("settings", "config", "Show every setting, its value and where it comes from."),
 }

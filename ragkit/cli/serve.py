@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 
 import click
 
+from ragkit.cli.logs import set_up
 from ragkit.cli.options import setting_option
 from ragkit.cli.session import Session, global_options
 from ragkit.errors import ConfigError
@@ -55,4 +57,10 @@ def serve(session: Session, /, **overrides: object) -> None:
             click.echo(f"  the page: {address}")
             click.echo(f"  the API:  {address}/v1")
 
-    serve_index(path, settings, environ=os.environ, verbosity=session.verbosity, say=say)
+    serve_index(
+        path,
+        settings,
+        environ=os.environ,
+        set_up_log=partial(set_up, session.verbosity, settings, dict(os.environ)),
+        say=say,
+    )

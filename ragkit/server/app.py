@@ -18,6 +18,7 @@ from starlette.routing import Route
 from ragkit.errors import IndexNotFound, RagkitError
 from ragkit.server import chat, library, models, openapi, page_files, replies
 from ragkit.server.failures import Refusal, refusal_of
+from ragkit.server.logs import AccessLog
 from ragkit.server.rules import Rules
 from ragkit.server.security import Guard
 from ragkit.server.service import Service
@@ -31,7 +32,7 @@ def make_app(served: Service, rules: Rules) -> Starlette:
     """Return the app that serves an index. It closes what it serves when it stops."""
     app = Starlette(
         routes=_routes(),
-        middleware=[Middleware(Guard, rules=rules, keys=served.keys)],
+        middleware=[Middleware(AccessLog), Middleware(Guard, rules=rules, keys=served.keys)],
         exception_handlers={HTTPException: _not_routed, Exception: _failed, Refusal: _failed},
         lifespan=_lifespan,
     )

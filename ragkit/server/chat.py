@@ -11,10 +11,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ragkit.cancelling import Cancellation
+from ragkit.errors import ProviderError
 from ragkit.server import reading, replies, schemas
 from ragkit.server.chat_request import ChatRequest, read_chat
 from ragkit.server.completions import Body, Completion, Transcript, event_of, usage_of
-from ragkit.server.failures import Refusal, refusal_of
+from ragkit.server.failures import Refusal, refusal_of, refusal_of_upstream
 from ragkit.server.presets import is_own, narrowed
 from ragkit.server.running import Answers, Stream, attended
 from ragkit.server.service import Service, service
@@ -125,7 +126,7 @@ async def _whole(events: Stream[Told], asked: ChatRequest, told: _Telling) -> Bo
     )
 
 
-async def _begun(events: Stream[T | _Ping], *, at_once: bool) -> AsyncGenerator[T | _Ping]:
+async def _begun(events: Stream[Any], *, at_once: bool) -> AsyncGenerator[Any]:
     """Return the events once there is something to send: what fails before has its own status.
 
     A retrieval that takes long begins the reply, so that the client doesn't give up.
@@ -138,9 +139,7 @@ async def _begun(events: Stream[T | _Ping], *, at_once: bool) -> AsyncGenerator[
     return _chained(first, events)
 
 
-async def _chained(
-    first: Sequence[T | _Ping], rest: Stream[T | _Ping]
-) -> AsyncGenerator[T | _Ping]:
+async def _chained(first: Sequence[Any], rest: Stream[Any]) -> AsyncGenerator[Any]:
     async with aclosing(rest):
         for event in first:
             yield event
@@ -214,10 +213,13 @@ async def _passed_on(served: Service, body: Mapping[str, Any]) -> Response:
     asked = {name: value for name, value in body.items() if name != "ragkit"}
     if served.settings.web == "never":
         asked.setdefault("web_search", False)  # endpoints search by default
-    if not body.get("stream"):
-        return replies.Json(await _one(served.answers, lambda: upstream.complete(asked)))
-    chunks = _on_thread(served.answers, lambda: upstream.complete_stream(asked))
-    return replies.stream(_relayed(await _begun(chunks, at_once=True)))
+    try:
+        if not body.get("stream"):
+            return replies.Json(await _one(served.answers, lambda: upstream.complete(asked)))
+        chunks = _on_thread(served.answers, lambda: upstream.complete_stream(asked))
+        return replies.stream(_relayed(await _begun(chunks, at_once=True)))
+    except ProviderError as error:
+        raise refusal_of_upstream(error) from error
 
 
 async def _relayed(chunks: AsyncGenerator[Body | _Ping]) -> AsyncIterator[bytes]:
@@ -226,7 +228,7 @@ async def _relayed(chunks: AsyncGenerator[Body | _Ping]) -> AsyncIterator[bytes]
             async for chunk in chunks:
                 yield replies.PING if chunk is PING else replies.event(chunk)
     except Exception as error:  # noqa: BLE001 - as above
-        yield replies.event(refusal_of(error).to_dict())
+        yield replies.event(refusal_of_upstream(error).to_dict())
         return
     yield replies.DONE
 
@@ -234,7 +236,7 @@ async def _relayed(chunks: AsyncGenerator[Body | _Ping]) -> AsyncIterator[bytes]
 async def _task(served: Service, body: Mapping[str, Any], asked: ChatRequest) -> Response:
     """Answer one of Open WebUI's hidden prompts: nothing is looked for, and nothing cited."""
     completion = Completion(asked.model)
-    chat_model = served.index.chat_model
+    chat_model = served.index.upstream.chat_model
     if not chat_model:
         text, usage = plain_reply(asked.question), usage_of(Usage())
     else:

@@ -20,6 +20,7 @@ STATUSES: tuple[tuple[type[BaseException], int], ...] = (
     (errors.QueryError, 400),
     (errors.DocumentNotFound, 404),
     (errors.DocumentError, 422),
+    (errors.RequestCancelled, 499),  # nginx's number: the client has left, and only the log sees it
     (errors.ModelNotFound, 404),
     (errors.RateLimited, 429),
     (errors.ProviderTimeout, 504),
@@ -31,6 +32,9 @@ STATUSES: tuple[tuple[type[BaseException], int], ...] = (
     (errors.IndexStateError, 500),
     (errors.ConfigError, 400),
 )
+
+# What an endpoint says of a request that was passed on, and not of the server.
+_OF_THE_CLIENT = frozenset({400, 404, 413, 422, 429})
 
 # OpenAI's words for kinds of errors, by status.
 _TYPES = {
@@ -91,3 +95,17 @@ def refusal_of(error: BaseException, *, request_id: str = "") -> Refusal:
         return Refusal(507, f"the disk: {error.strerror or 'an error'}", "storage")
     _log.error("a bug of ragkit (request %s)", request_id or "unknown", exc_info=error)
     return Refusal(500, "this is a bug of ragkit; its log says more", "internal")
+
+
+def refusal_of_upstream(error: BaseException) -> Refusal:
+    """Return how an error of a request that was passed on is answered.
+
+    What the endpoint refuses of the request is the client's to mend, so its status is kept; but a
+    key that it refuses is the server's.
+    """
+    refusal = refusal_of(error)
+    if isinstance(error, errors.ProviderError) and error.status in _OF_THE_CLIENT:
+        refusal.status = error.status
+        refusal.code = error.reported_code or refusal.code
+        refusal.param = error.reported_param
+    return refusal

@@ -180,23 +180,27 @@ async def upload(request: Request) -> Response:
     """Take in files: they are kept at once, and ingested one after the other."""
     served = service(request)
     try:
-        form = await request.form(max_files=_MOST_FILES, max_fields=10)
+        async with request.form(max_files=_MOST_FILES, max_fields=10) as form:
+            files = [each for each in form.getlist("file") if isinstance(each, UploadFile)]
+            collection = form.get("collection") or None
+            taken = [
+                await served.quick.run(_add, served, each, collection)
+                for each in _checked(files, collection)
+            ]
     except HTTPException as exc:  # starlette's, for what is no multipart
         raise Refusal(400, str(exc.detail), "invalid_multipart") from exc
-    async with form:  # type: ignore[attr-defined]  # FormData closes its files
-        files = [each for each in form.getlist("file") if isinstance(each, UploadFile)]
-        if not files:
-            raise Refusal(
-                400, "there is no file in the upload", "missing_required_parameter", "file"
-            )
-        collection = form.get("collection") or None
-        if isinstance(collection, UploadFile):
-            raise Refusal(400, "a collection is a name, no file", "invalid_value", "collection")
-        taken = [await served.quick.run(_add, served, each, collection) for each in files]
     return replies.Json(replies.listed(map(_upload, taken)), status_code=202)
 
 
-def _add(served: Service, file: UploadFile, collection: str | None) -> Upload:
+def _checked(files: list[UploadFile], collection: object) -> list[UploadFile]:
+    if not files:
+        raise Refusal(400, "there is no file in the upload", "missing_required_parameter", "file")
+    if isinstance(collection, UploadFile):
+        raise Refusal(400, "a collection is a name, no file", "invalid_value", "collection")
+    return files
+
+
+def _add(served: Service, file: UploadFile, collection: Any) -> Upload:
     return served.uploads.add(file.filename or "", file.file, collection=collection)
 
 
@@ -293,11 +297,11 @@ def _index(served: Service, request: Request) -> dict[str, Any]:
         "collections": list(contents.collections),
         "media_types": list(contents.media_types),
         "presets": list(served.presets),
-        "embedder": index.embedder_name,
-        "destination": index.embedding_destination,
-        "chat_model": index.chat_model or None,
+        "embedder": index.upstream.embedder_name,
+        "destination": index.upstream.destination,
+        "chat_model": index.upstream.chat_model or None,
         "web": settings.web,
-        "has_web_search": index.has_web_search,
+        "has_web_search": index.upstream.has_web_search,
         "keeps_conversations": settings.keep_conversations,
         "max_upload_bytes": settings.server_upload_mb * 1_000_000,
         "scopes": list(request.state.scopes),

@@ -44,7 +44,7 @@ def _models(served: Service) -> list[dict[str, Any]]:
     upstream = {model.id: model for model in served.upstream_models()}
     own = dict.fromkeys(own_models(served.presets, served.contents().collections))
     listed = [_own(name, served, upstream) for name in own]
-    embedder = served.index.embedder_name
+    embedder = served.index.upstream.embedder_name
     if embedder not in upstream:
         listed.append(_object(Model(embedder, owned_by=_OWNER, capabilities=("embeddings",))))
     return listed + [_object(model) for model in upstream.values() if model.id not in own]
@@ -53,7 +53,7 @@ def _models(served: Service) -> list[dict[str, Any]]:
 def _own(name: str, served: Service, upstream: dict[str, Model]) -> dict[str, Any]:
     """Return one of ragkit's models: it reads what its chat model reads."""
     settings = served.settings
-    chat = upstream.get(served.index.chat_model)
+    chat = upstream.get(served.index.upstream.chat_model)
     looked_at = settings.context_tokens + settings.history_tokens + settings.max_answer_tokens
     return _object(
         Model(
@@ -81,7 +81,7 @@ async def embeddings(request: Request) -> Response:
     served = service(request)
     try:
         made = await served.quick.run(
-            lambda: served.index.embed_texts(
+            lambda: served.index.upstream.embed_texts(
                 texts, model=body["model"], dimensions=body.get("dimensions", 0)
             )
         )

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, cast
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError, best_match
@@ -56,7 +56,9 @@ def _refusal(error: ValidationError) -> Refusal:
     for step in error.absolute_path:
         param += f"[{step}]" if isinstance(step, int) else f".{step}" if param else str(step)
     if error.validator == "required":
-        missing = next(name for name in error.validator_value if name not in error.instance)
+        required = cast(Sequence[str], error.validator_value)
+        instance = cast(Mapping[str, Any], error.instance)
+        missing = next(name for name in required if name not in instance)
         param = f"{param}.{missing}" if param else missing
         return Refusal(400, f"{param} is missing", "missing_required_parameter", param)
     shown = json.dumps(error.instance, default=str)
@@ -72,7 +74,7 @@ def _refusal(error: ValidationError) -> Refusal:
 
 def _expected(error: ValidationError) -> str:
     """Return in words what a field has to be."""
-    value = error.validator_value
+    value: Any = error.validator_value
     schema = error.schema if isinstance(error.schema, Mapping) else {}
     if error.validator == "type":
         kinds = [value] if isinstance(value, str) else list(value)

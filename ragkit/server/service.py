@@ -89,18 +89,16 @@ class Kept(Generic[T]):
 class Service:
     """One index, served: made when the server starts, closed when it stops."""
 
-    def __init__(
-        self,
-        index: Index,
-        settings: Settings,
-        *,
-        keys: AccessKeys,
-        uploads: Uploads,
-    ) -> None:
+    def __init__(self, index: Index, settings: Settings, *, keys: AccessKeys) -> None:
         self.index = index
         self.settings = settings
         self.keys = keys
-        self.uploads = uploads
+        self.uploads = Uploads(
+            index,
+            index.path.with_name(index.path.name + ".uploads"),
+            max_bytes=settings.server_upload_mb * 1_000_000,
+            collection=settings.collection,
+        )
         self.presets: Mapping[str, Filters] = parse_presets(
             settings.presets, origin=settings.origin("presets")
         )

@@ -16,11 +16,10 @@ from uvicorn.supervisors import Multiprocess
 from ragkit.access_keys import AccessKeys
 from ragkit.errors import ConfigError
 from ragkit.index import Index
+from ragkit.server import logs
 from ragkit.server.app import make_app
-from ragkit.server.logs import set_up_logs
 from ragkit.server.rules import Rules, check_binding
 from ragkit.server.service import Service
-from ragkit.server.uploads import Uploads
 from ragkit.settings import Settings
 
 # Answers that are under way when the server is told to stop may end within this.
@@ -36,15 +35,14 @@ class AppFactory:
     path: Path
     settings: Settings
     port: int
-    verbosity: int
+    set_up_log: Callable[[], None]
 
     def __call__(self) -> Starlette:
         environ = os.environ
-        set_up_logs(self.verbosity, self.settings, environ)
+        self.set_up_log()
+        logs.set_up()
         index = Index.open(self.path, self.settings, environ=environ)
-        served = Service(
-            index, self.settings, keys=AccessKeys(environ), uploads=Uploads.beside(index)
-        )
+        served = Service(index, self.settings, keys=AccessKeys(environ))
         return make_app(served, Rules.of(self.settings, port=self.port))
 
 
@@ -53,17 +51,17 @@ def serve(
     settings: Settings,
     *,
     environ: Mapping[str, str] = os.environ,
-    verbosity: int = 0,
+    set_up_log: Callable[[], None] = lambda: None,
     say: Callable[[str], None],
 ) -> None:
     """Serve the index at a path until a signal stops it. `say` is told the address.
 
-    Raises ConfigError where it may not or can't listen there.
+    `set_up_log` is called in each process that serves; with several it has to be pickled. Raises ConfigError where it may not or can't listen there.
     """
     check_binding(settings, AccessKeys(environ))
     listening = _bound(settings)
     port = listening.getsockname()[1]
-    factory = AppFactory(path, settings, port, verbosity)
+    factory = AppFactory(path, settings, port, set_up_log)
     configured = uvicorn.Config(
         factory,
         factory=True,
@@ -112,8 +110,8 @@ class _Supervisor(Multiprocess):
 
 def address(host: str, port: int) -> str:
     """Return the address to open in a browser."""
-    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "": "127.0.0.1"}.get(host, host)
-    if ":" in shown and not shown.startswith("["):
+    shown = {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(host, host)  # noqa: S104
+    if ":" in shown:
         shown = f"[{shown}]"
     return f"http://{shown}:{port}"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -14,6 +13,7 @@ from tests.tempico import TempicoServer
 
 QUESTION = "How long are umbrellas that are found on board kept?"
 SENTENCE = "Umbrellas and bags that are found on board are kept for ninety days"
+SHOWN = f"{SENTENCE}. [1]"  # as ragkit prints it
 UNANSWERABLE = "What is the boiling point of tungsten hexafluoride?"
 GUESS = "It boils at 17 degrees."
 

@@ -17,7 +17,6 @@ from ragkit.index import Index
 from ragkit.server.app import make_app
 from ragkit.server.rules import Rules
 from ragkit.server.service import Service
-from ragkit.server.uploads import Uploads
 from ragkit.settings import Settings
 from tests.tempico import TempicoServer
 
@@ -57,7 +56,7 @@ def running(
 ) -> Iterator[Running]:
     """Serve an index until the block ends."""
     index = index or Index.open(path, chosen, environ=environ)
-    service = Service(index, chosen, keys=AccessKeys(environ), uploads=Uploads.beside(index))
+    service = Service(index, chosen, keys=AccessKeys(environ))
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         port = listening.getsockname()[1]

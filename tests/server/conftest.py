@@ -35,7 +35,7 @@ def tempico(endpoint: TempicoServer) -> TempicoServer:
     return endpoint
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory, endpoint: TempicoServer) -> Iterator[Running]:
     """The server; its index is made once, by the endpoint's embedder."""
     folder = tmp_path_factory.mktemp("served")

@@ -225,7 +225,7 @@ def test_hidden_tasks_search_and_cite_nothing(
     )
     assert reply.choices[0].message.content == '{"title": "Lost umbrellas"}'
     (sent,) = tempico.requests
-    assert (sent.path, sent.body["web_search"]) == ("/v1/chat/completions", False)
+    assert (sent.path, sent.body["web_search"]) == ("/chat/completions", False)
     assert sent.body["messages"][-1]["content"] == prompt
 
 

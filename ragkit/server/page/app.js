@@ -66,6 +66,7 @@ async function begin() {
 function route() {
   const wanted = parseRoute(location.hash);
   closeRail();
+  if (byId(wanted.view).hidden) panel.close(); // it belongs to the view that is left
   for (const name of Object.keys(views)) byId(name).hidden = name !== wanted.view;
   for (const link of document.querySelectorAll("[data-view]")) {
     if (link.dataset.view === wanted.view) link.setAttribute("aria-current", "page");

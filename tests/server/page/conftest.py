@@ -21,7 +21,7 @@ def browser() -> Iterator[Browser]:
         yield started
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory, endpoint: TempicoServer) -> Iterator[Running]:
     """The server over the documents of library.py; conversations are kept."""
     folder = tmp_path_factory.mktemp("page")

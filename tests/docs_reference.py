@@ -26,6 +26,7 @@ from ragkit import errors
 from ragkit.cli import COMMANDS, cli, failures
 from ragkit.cli.session import Session, global_options
 from ragkit.config import OTHER_VARIABLES
+from ragkit.server.failures import STATUSES
 from ragkit.settings import KEYS, Key
 
 ROOT = Path(__file__).parents[1]
@@ -48,6 +49,7 @@ EXIT_CODES = {
 # Codes that are given where an error is raised, and stand for one case of its type.
 SPECIAL_CODES = {
     "bad-url": "The address is no web page's: scheme, host or characters are wrong.",
+    "changed": "The file isn't what the index has read; ingest it again.",
     "binary": "The file is a picture, a program or other data that isn't text.",
     "crash": "The parser process died of the file; the other files are not affected.",
     "empty": "The file holds no text.",
@@ -59,6 +61,9 @@ SPECIAL_CODES = {
     "internal": "A bug of ragkit; `RAGKIT_DEBUG=1` shows where it happened.",
     "missing": "The path that was named doesn't exist.",
     "no-text": "The PDF holds pictures of text, or none. OCR helps: `ocrmypdf`.",
+    "no-original": "The bytes of the document were not kept: web pages, and what programs gave.",
+    "no-page": "The document has fewer pages.",
+    "no-pages": "The document is no PDF, and has no pages to draw.",
     "outside-root": "The link leaves the folder that was named.",
     "special": "This is a device, a socket or the like.",
     "symlink": "The link leads nowhere, or to what is read at its own place.",
@@ -74,8 +79,8 @@ SPECIAL_CODES = {
 OTHER_VARIABLES_SAY = {
     "RAGKIT_DEBUG": "Set to 1, errors come with their traceback.",
     "RAGKIT_EVAL_DATA": "Where the evaluation data is, for ragkit's own benchmarks.",
-    "RAGKIT_SERVER_KEY": "A key that the server takes, besides those of `ragkit keys`: 16 characters"
-    " or more, for reading and writing.",
+    "RAGKIT_SERVER_KEY": "A key that the server takes, besides those of `ragkit keys`: 16"
+    " characters or more, for reading and writing.",
     "RAGKIT_BADFILES": "Where the damaged files are, for ragkit's own tests.",
 }
 
@@ -219,9 +224,9 @@ report, with one of the codes below."""
 
 
 def errors_page() -> str:
-    """Return every error with its code and exit code, and the codes of single cases."""
+    """Return every error with its code, exit code and HTTP status; then codes of single cases."""
     lines = ["# Errors", "", GENERATED, "", *_ERRORS_HEAD.splitlines(), ""]
-    lines += ["| error | code | exit code | |", "|---|---|---|---|"]
+    lines += ["| error | code | exit code | HTTP status | |", "|---|---|---|---|---|"]
     lines += list(_error_rows(errors.RagkitError, depth=0))
     lines += ["", "## Codes of single cases", "", "| code | |", "|---|---|"]
     lines += [f"| `{code}` | {words} |" for code, words in sorted(SPECIAL_CODES.items())]
@@ -232,10 +237,16 @@ def _error_rows(error: type[errors.RagkitError], *, depth: int) -> Iterator[str]
     exit_code = failures.exit_code(error.__new__(error))
     shown = "" if exit_code == failures.INTERNAL else str(exit_code)
     words = _cell((error.__doc__ or "").partition("\n\n")[0])
-    yield f"| {'· ' * depth}`{error.__name__}` | `{error.code}` | {shown} | {words} |"
+    status = refusal_status(error)
+    yield f"| {'· ' * depth}`{error.__name__}` | `{error.code}` | {shown} | {status} | {words} |"
     for below in error.__subclasses__():
         if below.__module__ == errors.__name__:
             yield from _error_rows(below, depth=depth + 1)
+
+
+def refusal_status(error: type[errors.RagkitError]) -> int:
+    """Return the HTTP status that the server answers an error with."""
+    return next((status for kind, status in STATUSES if issubclass(error, kind)), 500)
 
 
 def raised_codes() -> set[str]:

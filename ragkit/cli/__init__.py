@@ -40,8 +40,12 @@ COMMANDS: Mapping[str, tuple[str, str, str]] = {
     "stats": ("documents", "stats", "Say what the index holds."),
     "optimize": ("optimize", "optimize", "Make a large index quick, and its file small."),
     "reindex": ("reindex", "reindex", "Give the index another model, other chunks or templates."),
-    "serve": ("serve", "serve", "Serve the index: an OpenAI-compatible API, and a page."),
-    "keys": ("keys", "keys", "Make, list and remove the keys of the server's users."),
+    "serve": (
+        "serve",
+        "serve",
+        "Serve the index: an OpenAI-compatible API, and a page to use it from.",
+    ),
+    "keys": ("keys", "keys", "Make, list and remove the keys of those who may use the server."),
     "cache": ("cache", "cache", "Look after the embeddings that are kept for all indexes."),
     "config": ("settings", "config", "Show every setting, its value and where it comes from."),
 }

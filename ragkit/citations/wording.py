@@ -310,7 +310,7 @@ def _tables(
 
 def _value(word: str) -> str:
     """Return a number in one form, "" for another word: 1,234.50 is 1234.5, and two is 2."""
-    if word[0].isdigit():
+    if word[0].isdecimal():  # "¹" is a digit, and no number
         return min(numbers(word), key=len)
     return CARDINALS.get(word.lower(), "")
 

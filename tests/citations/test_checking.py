@@ -152,3 +152,12 @@ def test_a_sentence_may_begin_in_the_middle_of_one() -> None:
     )
     sentence = "Skerry pilots come aboard and how long they stay, are poorly documented [1]."
     assert check(sentence, passages=[passage(document(text))]).reason == ""
+
+
+@pytest.mark.parametrize("sign", ["¹", "①", "½", "٣"])
+def test_digits_that_are_no_numbers(sign: str) -> None:
+    """A footnote's sign, a fraction or another script's digit is read, whatever the verdict."""
+    text = f"# Fares\n\nThe {sign} {sign} fares of the ferry rise in May, says note {sign}.\n"
+    fares = [passage(document(text, uri="file:///fares.md", id_="fares"))]
+    checked = check(f"The {sign} {sign} fares rise in May, says note {sign} [1].", passages=fares)
+    assert checked.quotes

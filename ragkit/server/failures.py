@@ -87,6 +87,9 @@ def refusal_of(error: BaseException, *, request_id: str = "") -> Refusal:
     if isinstance(error, Refusal):
         return error
     status = next((code for kind, code in STATUSES if isinstance(error, kind)), 500)
+    if isinstance(error, errors.IndexNotFound):  # its own words name a path on this machine
+        hint = "upload a document, or on the server: ragkit ingest <folder>"
+        return Refusal(status, "there are no documents yet", error.code, hint=hint)
     if isinstance(error, errors.RagkitError):
         wait = getattr(error, "retry_after", 0.0)
         headers = {"retry-after": str(max(1, round(wait)))} if wait > 0 else {}

@@ -295,6 +295,7 @@ UPLOAD = obj(
     document_id=or_null(STRING),
     chunks=COUNT,
     chunks_embedded=COUNT,
+    message=text(description="What it waits for, where it does."),
     error=or_null(obj(code=STRING, message=STRING)),
     created_at=STRING,
     updated_at=STRING,

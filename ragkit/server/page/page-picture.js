@@ -41,7 +41,20 @@ export class PagePicture {
     } catch (error) {
       shown = errorNotice(error, () => this.#turnTo(page));
     }
-    if (this.#document === document && this.#page === page) fill(this.#place, this.#steps(), shown);
+    if (this.#document !== document || this.#page !== page) return;
+    fill(this.#place, this.#steps(), shown);
+    await this.#goToQuote(shown);
+  }
+
+  /** Bring the quote about into view: a page's text runs down it as it is printed. */
+  async #goToQuote(picture) {
+    const page = this.#document.pages.find(({ number }) => number === this.#page);
+    const { start, end } = page?.span ?? { start: 0, end: 0 };
+    const at = (this.#span.start - start) / (end - start);
+    if (!(picture instanceof HTMLImageElement) || !(at >= 0 && at < 1)) return;
+    await picture.decode();
+    const place = this.#place;
+    place.scrollTop = picture.offsetTop + at * picture.offsetHeight - place.clientHeight / 2;
   }
 
   async #picture() {

@@ -204,14 +204,16 @@ def built(keep: Path, corpus: Corpus, *, is_fresh: bool) -> Built:
     return Built(path, Load(**json.loads(told.read_text(encoding="utf-8"))))
 
 
-def written(path: Path, documents: Iterable[Written]) -> Load:
+def written(
+    path: Path, documents: Iterable[Written], fingerprint: Fingerprint = FINGERPRINT
+) -> Load:
     """Write documents into an index as a bulk load does, and return what the writing took."""
     store = SqliteStore(path)
     chunks, took, indexed = 0, Stopwatch(), Stopwatch()
     with ExitStack() as writing:
         with took:
             writing.enter_context(store.exclusive())
-            store.claim(FINGERPRINT)
+            store.claim(fingerprint)
         for number, batch in enumerate(batches(documents, _BATCH), start=1):
             with took:
                 put(store, batch)

@@ -61,8 +61,6 @@ async function begin() {
   }
   if (keepsConversations) conversations.refresh();
   route();
-  const isFresh = location.hash === "#/" || !location.hash;
-  if (isFresh && matchMedia("(hover: hover)").matches) ask.focus(); // no keyboard pops up on phones
 }
 
 function route() {

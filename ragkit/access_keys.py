@@ -138,7 +138,8 @@ class AccessKeys:
         if self._own and ENVIRONMENT in references:
             raise ConfigError(f"this key is the one of {VARIABLE}", hint=f"unset {VARIABLE}")
         with self._changing() as keys:
-            found = [_meant(reference, keys) for reference in dict.fromkeys(references)]
+            # A key may be named by its name and by its id: it is one key all the same.
+            found = list(dict.fromkeys(_meant(reference, keys) for reference in references))
             for key in found:
                 keys.remove(key)
         return found

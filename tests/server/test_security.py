@@ -351,6 +351,7 @@ def test_the_same_key_twice(app: App, keys: AccessKeys) -> None:
     both["x-api-key"] = "other"
     reply = ask(guarded(app, keys), "GET", "/v1/models", headers=both)
     assert refused(reply) == (401, "invalid_api_key")
+    assert "two different keys" in reply.json()["error"]["message"]
 
 
 @pytest.mark.parametrize(

@@ -499,8 +499,8 @@ class Index:
         """Answer a question from the documents, each sentence with a quote that stands in them.
 
         `limit` is how many passages are looked at; `web` says whether the endpoint's web search
-        may help, and `web_options` how, by default as the settings do. With a `history`, oldest first, the question may
-        be a follow-up. Raises as `search` does.
+        may help, and `web_options` how, by default as the settings do. With a `history`, oldest
+        first, the question may be a follow-up. Raises as `search` does.
         """
         events = self.ask_stream(
             question,

@@ -56,7 +56,8 @@ def serve(
 ) -> None:
     """Serve the index at a path until a signal stops it. `say` is told the address.
 
-    `set_up_log` is called in each process that serves; with several it has to be pickled. Raises ConfigError where it may not or can't listen there.
+    `set_up_log` is called in each process that serves; with several it has to be pickled. Raises
+    ConfigError where it may not or can't listen there.
     """
     check_binding(settings, AccessKeys(environ))
     listening = _bound(settings)

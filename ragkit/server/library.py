@@ -185,18 +185,29 @@ async def upload(request: Request) -> Response:
             collection = form.get("collection") or None
             taken = [
                 await served.quick.run(_add, served, each, collection)
-                for each in _checked(files, collection)
+                for each in _checked(served, files, collection)
             ]
     except HTTPException as exc:  # starlette's, for what is no multipart
         raise Refusal(400, str(exc.detail), "invalid_multipart") from exc
     return replies.Json(replies.listed(map(_upload, taken)), status_code=202)
 
 
-def _checked(files: list[UploadFile], collection: object) -> list[UploadFile]:
+def _checked(served: Service, files: list[UploadFile], collection: object) -> list[UploadFile]:
+    """Return the files; raises Refusal before any of them is taken in."""
     if not files:
         raise Refusal(400, "there is no file in the upload", "missing_required_parameter", "file")
     if isinstance(collection, UploadFile):
         raise Refusal(400, "a collection is a name, no file", "invalid_value", "collection")
+    most = served.settings.server_upload_mb * 1_000_000
+    for file in files:
+        if file.size and file.size > most:
+            raise Refusal(
+                413,
+                f"{(file.filename or 'a file')[:80]!r} has more than {most:,} bytes",
+                "too_large",
+                "file",
+                hint="split it, or raise server_upload_mb",
+            )
     return files
 
 

@@ -11,6 +11,7 @@ from ragkit.server import schemas
 from ragkit.server.schemas import Schema
 
 JSON = "application/json"
+STREAM = "text/event-stream"
 
 # What any request may be answered with, before a route sees it.
 _ALWAYS = {
@@ -49,6 +50,7 @@ class Operation:
     faults: Mapping[int, str] = field(default_factory=dict)
     parameters: tuple[Schema, ...] = ()
     is_open: bool = False
+    streams: bool = False  # where the request asks for it
 
     def to_dict(self) -> dict[str, Any]:
         """Return the operation object."""
@@ -77,6 +79,8 @@ class Operation:
             for status, words in sorted(faults.items())
         }
         answers = {str(status): _answer(*each) for status, each in self.answers.items()}
+        if self.streams:
+            answers["200"]["content"][STREAM] = {}
         return {**answers, **errors}
 
 
@@ -162,6 +166,7 @@ OPERATIONS: tuple[Operation, ...] = (
         {200: (JSON, schemas.COMPLETION)},
         request=schemas.CHAT_REQUEST,
         faults={**_OF_THE_ENDPOINT, 422: "The endpoint can't read the request."},
+        streams=True,
     ),
     Operation(
         "post",
@@ -271,7 +276,7 @@ OPERATIONS: tuple[Operation, ...] = (
         "/v1/uploads/{id}/events",
         "watchUpload",
         "A stream that tells how an upload stands whenever that changes.",
-        {200: ("text/event-stream", None)},
+        {200: (STREAM, None)},
         faults=_OF_ONE,
     ),
     Operation(

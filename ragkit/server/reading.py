@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
@@ -15,6 +16,7 @@ from ragkit.server.schemas import Schema
 from ragkit.types import Filters
 
 _SHOWN = 80  # characters of a wrong value
+_LARGEST_WHOLE = 2**53  # from here on a float is no longer one whole number alone
 
 
 class Reader:
@@ -39,7 +41,7 @@ class Reader:
 def parsed(raw: bytes) -> object:
     """Return what a body says. Raises Refusal where it is no JSON."""
     try:
-        return json.loads(raw, parse_constant=_refuse_constant)
+        return json.loads(raw, parse_constant=_refuse_constant, parse_float=_number)
     except (ValueError, RecursionError) as exc:
         raise Refusal(
             400, f"the body is not valid JSON: {exc}"[:300], "invalid_json", hint="send an object"
@@ -48,6 +50,14 @@ def parsed(raw: bytes) -> object:
 
 def _refuse_constant(name: str) -> None:
     raise ValueError(f"{name} is no JSON")
+
+
+def _number(written: str) -> int | float:
+    """Return a number; 5.0 is the whole number 5, as JSON Schema has it."""
+    value = float(written)
+    if math.isinf(value):
+        raise ValueError(f"{written[:_SHOWN]} is too large a number")
+    return int(value) if value.is_integer() and abs(value) <= _LARGEST_WHOLE else value
 
 
 def _refusal(error: ValidationError) -> Refusal:

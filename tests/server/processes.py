@@ -1,0 +1,76 @@
+"""`ragkit serve` as a process of its own, for tests of how it starts and stops."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+SECONDS = 30  # that a process may take to start or stop before a test fails
+
+
+@dataclass
+class Process:
+    """A server that runs by itself."""
+
+    process: subprocess.Popen[str]
+    address: str
+
+    def stop(self, number: signal.Signals) -> tuple[int, str]:
+        """Send a signal and return the exit code, and all that was said on stderr."""
+        self.process.send_signal(number)
+        return self.ended()
+
+    def ended(self) -> tuple[int, str]:
+        _, said = self.process.communicate(timeout=SECONDS)
+        return self.process.returncode, said
+
+
+def command(*options: str) -> list[str]:
+    return [sys.executable, "-m", "ragkit", *options]
+
+
+def variables(folder: Path, **more: str) -> dict[str, str]:
+    """Return an environment that holds nothing of this machine's own settings."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("RAGKIT_", "TEMPICO_", "XDG_"))
+    }
+    return {**kept, "HOME": str(folder / "home"), **more}
+
+
+@contextmanager
+def serving(folder: Path, *options: str, environ: Mapping[str, str]) -> Iterator[Process]:
+    """Run the server in a folder, on any free port, until the block ends."""
+    process = subprocess.Popen(
+        command("serve", "--port", "0", "--json", *options),
+        cwd=folder,
+        env=environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        assert process.stdout
+        line = process.stdout.readline()
+        if not line:
+            raise AssertionError(f"the server did not start: {process.communicate()[1]}")
+        yield Process(process, json.loads(line)["address"])
+    finally:
+        if process.poll() is None:
+            process.terminate()
+            try:
+                process.communicate(timeout=SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.communicate()
+        for pipe in (process.stdout, process.stderr):
+            if pipe:
+                pipe.close()

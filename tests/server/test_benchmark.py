@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from ragkit import Index, Settings
-from tests.benchmarks import server, server_index
+from tests.benchmarks import server, server_index, server_streams
 from tests.benchmarks.server import memory_row
 from tests.benchmarks.server_index import queries
 from tests.benchmarks.server_load import load
@@ -66,9 +66,10 @@ def answering() -> Iterator[str]:
 
 
 def test_the_table_is_printed_and_nothing_fails(
-    ready: Path, capsys: pytest.CaptureFixture[str]
+    ready: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """All parts run against real processes; no search fails, and every row has its figures."""
+    monkeypatch.setattr(server_streams, "PIECE_SECONDS", 0.002)
     small = "--requests 40 --clients 8 --pairs 4 --streams 1 --workers 1 2".split()
     assert server.main(["--index", str(ready), *small]) == 0
     table = capsys.readouterr().out.splitlines()

@@ -58,8 +58,8 @@ def queries(index: Index, count: int) -> list[str]:
     dice.shuffle(documents)
     texts: list[list[str]] = []
     for document in documents:
-        words = (chunk.text.split() for chunk in index.chunks(document.id))
-        texts += [each for each in words if len(each) >= _LEAST_WORDS]
+        split = [chunk.text.split() for chunk in index.chunks(document.id)]
+        texts += [words for words in split if len(words) >= _LEAST_WORDS]
         if len(texts) >= count:
             break
     dice.shuffle(texts)

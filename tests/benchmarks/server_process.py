@@ -1,4 +1,4 @@
-"""`ragkit serve` as a process of its own, for tests.benchmarks.server: started, looked at, ended."""
+"""`ragkit serve` as a process of its own, for tests.benchmarks.server: started, watched, ended."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from pathlib import Path
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 _END_SECONDS = 30.0
+_IDLE_SECONDS = 0.5  # fifty of the system's ticks: a server that starts uses more than one of them
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,21 +69,21 @@ def _cpu_seconds(pid: int) -> float:
 def serving(path: Path, environ: Mapping[str, str], *, workers: int = 1) -> Iterator[Served]:
     """Serve an index until the block ends."""
     command = [sys.executable, "-m", "ragkit", "serve", "--json", "--db", str(path), "--port", "0"]
-    process = subprocess.Popen(
+    with subprocess.Popen(
         [*command, "--workers", str(workers)],
         env={**os.environ, **environ},
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,  # a line a request
         text=True,
-    )
-    try:
-        assert process.stdout is not None
-        said = process.stdout.readline()
-        assert said, "the server did not start"
-        yield Served(json.loads(said)["address"], process.pid)
-    finally:
-        process.terminate()
-        process.wait(_END_SECONDS)
+    ) as process:
+        try:
+            assert process.stdout is not None
+            said = process.stdout.readline()
+            assert said, "the server did not start"
+            yield Served(json.loads(said)["address"], process.pid)
+        finally:
+            process.terminate()
+            process.wait(_END_SECONDS)
 
 
 def environment(folder: Path, **more: str) -> dict[str, str]:
@@ -99,4 +100,4 @@ def await_idle(served: Served, *, seconds: float = 60.0) -> None:
     until, before = time.monotonic() + seconds, -1.0
     while time.monotonic() < until and served.cpu_seconds() != before:
         before = served.cpu_seconds()
-        time.sleep(1.0)
+        time.sleep(_IDLE_SECONDS)

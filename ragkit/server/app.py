@@ -33,7 +33,7 @@ def make_app(served: Service, rules: Rules) -> Starlette:
     app = Starlette(
         routes=_routes(),
         middleware=[Middleware(AccessLog), Middleware(Guard, rules=rules, keys=served.keys)],
-        exception_handlers={HTTPException: _not_routed, Exception: _failed, Refusal: _failed},
+        exception_handlers={HTTPException: _not_routed, Refusal: _failed},
         lifespan=_lifespan,
     )
     app.state.service = served

@@ -236,7 +236,7 @@ def test_the_key_of_the_endpoint(tmp_path: Path) -> None:
     told = base64.b64encode(KEY.encode()).decode()
     for chat in (None, ScriptedChat(f"The ferry key is {KEY} today [1]. It takes 45 minutes [1].")):
         index = Index(store, embedder=EMBEDDER, chat=chat, settings=NEVER)
-        asker = index._asker("never")
+        asker = index._asker("never", WebSearch())
         kept = Asker(**{name: getattr(asker, name) for name in Asker.__slots__} | {"key": KEY})
         index._asker = lambda _web, kept=kept: kept  # type: ignore[method-assign, misc]
         answer = index.ask(QUESTION)

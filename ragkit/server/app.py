@@ -25,6 +25,9 @@ from ragkit.server.service import Service
 
 _log = logging.getLogger(__name__)
 
+# The longest that a stop waits for a warm-up that has only just begun.
+WARM_UP_SECONDS = 10.0
+
 _WORDS = {404: "there is nothing at this path", 405: "this path does not take that method"}
 
 
@@ -94,11 +97,14 @@ async def _failed(_request: Request, error: Exception) -> Response:
 @asynccontextmanager
 async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     served: Service = app.state.service
-    threading.Thread(target=_warm_up, args=[served], name="ragkit-warm-up", daemon=True).start()
+    warming = threading.Thread(target=_warm_up, args=[served], name="ragkit-warm-up", daemon=True)
+    warming.start()
     served.uploads.start()
     try:
         yield
     finally:
+        # A thread that is in a library's native code when the interpreter ends aborts the process.
+        await asyncio.to_thread(warming.join, WARM_UP_SECONDS)
         await asyncio.to_thread(served.close)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 
 import pytest
@@ -16,6 +17,12 @@ SENTENCE = "Umbrellas and bags that are found on board are kept for ninety days"
 SHOWN = f"{SENTENCE}. [1]"  # as ragkit prints it
 UNANSWERABLE = "What is the boiling point of tungsten hexafluoride?"
 GUESS = "It boils at 17 degrees."
+
+
+@pytest.fixture(autouse=True)
+def quiet_log(caplog: pytest.LogCaptureFixture) -> None:
+    """The log has the level of a fresh Python; a call of the command line may have set another."""
+    caplog.set_level(logging.WARNING)
 
 
 @pytest.fixture(scope="session")

@@ -21,6 +21,7 @@ class Process:
 
     process: subprocess.Popen[str]
     address: str
+    log: Path
 
     def stop(self, number: signal.Signals) -> tuple[int, str]:
         """Send a signal and return the exit code, and all that was said on stderr."""
@@ -28,8 +29,7 @@ class Process:
         return self.ended()
 
     def ended(self) -> tuple[int, str]:
-        _, said = self.process.communicate(timeout=SECONDS)
-        return self.process.returncode, said
+        return self.process.wait(SECONDS), self.log.read_text()
 
 
 def command(*options: str) -> list[str]:
@@ -49,28 +49,27 @@ def variables(folder: Path, **more: str) -> dict[str, str]:
 @contextmanager
 def serving(folder: Path, *options: str, environ: Mapping[str, str]) -> Iterator[Process]:
     """Run the server in a folder, on any free port, until the block ends."""
-    process = subprocess.Popen(
-        command("serve", "--port", "0", "--json", *options),
-        cwd=folder,
-        env=environ,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
+    log = folder / "serve.log"  # not a pipe, which is full when nobody reads it
+    with (
+        log.open("w") as stderr,
+        subprocess.Popen(
+            command("serve", "--port", "0", "--json", *options),
+            cwd=folder,
+            env=environ,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            text=True,
+        ) as process,
+    ):
         assert process.stdout
-        line = process.stdout.readline()
-        if not line:
-            raise AssertionError(f"the server did not start: {process.communicate()[1]}")
-        yield Process(process, json.loads(line)["address"])
-    finally:
-        if process.poll() is None:
+        try:
+            line = process.stdout.readline()
+            assert line, f"the server did not start: {log.read_text()}"
+            yield Process(process, json.loads(line)["address"], log)
+        finally:
             process.terminate()
             try:
-                process.communicate(timeout=SECONDS)
+                process.wait(SECONDS)
             except subprocess.TimeoutExpired:
                 process.kill()
-                process.communicate()
-        for pipe in (process.stdout, process.stderr):
-            if pipe:
-                pipe.close()
+                raise

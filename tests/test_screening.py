@@ -20,7 +20,7 @@ from ragkit.screening import REASON, Screen
 from ragkit.settings import Settings
 from ragkit.store import SqliteStore
 from ragkit.testing import ScriptedChat
-from ragkit.types import Answer, Citation, Document, Removed, Sentence, Span, WebSource
+from ragkit.types import Answer, Citation, Document, Removed, Sentence, Span, WebSearch, WebSource
 from tests.documents import EMBEDDER, document, put
 
 FERRY = """\
@@ -238,7 +238,7 @@ def test_the_key_of_the_endpoint(tmp_path: Path) -> None:
         index = Index(store, embedder=EMBEDDER, chat=chat, settings=NEVER)
         asker = index._asker("never", WebSearch())
         kept = Asker(**{name: getattr(asker, name) for name in Asker.__slots__} | {"key": KEY})
-        index._asker = lambda _web, kept=kept: kept  # type: ignore[method-assign, misc]
+        index._asker = lambda _web, _options, kept=kept: kept  # type: ignore[method-assign, misc]
         answer = index.ask(QUESTION)
         assert "45 minutes" in answer.text
         assert KEY not in str((answer.text, answer.citations, answer.removed, answer.notices))

@@ -92,6 +92,7 @@ def _serve_by_several(configured: uvicorn.Config, listening: socket.socket) -> N
         signal.signal(each, handler)
     if supervisor.stopped_by:
         signal.raise_signal(supervisor.stopped_by)
+        return  # whoever started us may have it ignored
     raise ConfigError("a process of the server could not start", hint="its log says why")
 
 

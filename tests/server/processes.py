@@ -59,6 +59,8 @@ def serving(folder: Path, *options: str, environ: Mapping[str, str]) -> Iterator
             stdout=subprocess.PIPE,
             stderr=stderr,
             text=True,
+            # A shell's job in the background has Ctrl-C ignored, and its children with it.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         ) as process,
     ):
         assert process.stdout

@@ -32,8 +32,17 @@ class Process:
         return self.process.wait(SECONDS), self.log.read_text()
 
 
+# A shell's job in the background has Ctrl-C ignored, and what it starts as well: not these.
+_PROGRAM = """
+import signal
+from ragkit.cli import main
+signal.signal(signal.SIGINT, signal.default_int_handler)
+main()
+"""
+
+
 def command(*options: str) -> list[str]:
-    return [sys.executable, "-m", "ragkit", *options]
+    return [sys.executable, "-c", _PROGRAM, *options]
 
 
 def variables(folder: Path, **more: str) -> dict[str, str]:
@@ -59,8 +68,6 @@ def serving(folder: Path, *options: str, environ: Mapping[str, str]) -> Iterator
             stdout=subprocess.PIPE,
             stderr=stderr,
             text=True,
-            # A shell's job in the background has Ctrl-C ignored, and its children with it.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         ) as process,
     ):
         assert process.stdout
